@@ -32,11 +32,12 @@ struct kc_logger;
  */
 int kc_logger_open(struct kc_logger **loggerp, int fd);
 void kc_logger_close(struct kc_logger **loggerp);
-/* Continue in another file (log rotation); the old fd is the caller's again. */
+/* Continue in another file (log rotation); returns the old fd, the caller's. */
 int kc_logger_reopen(struct kc_logger *l, int fd);
 /*
  * Level of one logger name and of those below it ("kafka.server" covers
- * "kafka.server.KafkaApis"); name "root" is the default.  @thread any
+ * "kafka.server.KafkaApis"); name "root" is the default.  KC_ELIMIT when 256
+ * names have had a level, or for a name of 120 bytes or more.  @thread any
  */
 int kc_logger_set_level(
     struct kc_logger *l, const char *name, enum kc_log_level level);

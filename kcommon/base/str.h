@@ -51,7 +51,8 @@ int32_t kc_str_java_hash(struct kc_str s);
 struct kc_str kc_str_trim(struct kc_str s);
 /*
  * Split off what is before the next sep: *rest advances past it.  False at
- * the end.  An empty *rest gives false, "a," gives "a" and then "".
+ * the end.  An empty *rest gives false, "a," gives "a" and then "".  Between
+ * calls *rest is for the next call only: its length may be negative.
  */
 bool kc_str_split(struct kc_str *rest, char sep, struct kc_str *tok);
 /* Whole string as decimal, blanks trimmed.  KC_OK, KC_EINVAL, KC_ERANGE. */
