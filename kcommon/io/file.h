@@ -68,7 +68,10 @@ struct kc_file_ops {
 	 */
 	int (*list)(int dirfd, const char *path,
 	    int (*fn)(void *arg, const char *name, bool is_dir), void *arg);
-	/* Whole-file advisory write lock (fcntl, as Java's tryLock): KC_EBUSY. */
+	/*
+	 * Whole-file advisory write lock until fd is closed; conflicts with
+	 * Java's tryLock() and with other opens of this process: KC_EBUSY.
+	 */
 	int (*lock)(int fd);
 	/* Total and free bytes of the file system that holds dirfd. */
 	int (*space)(int dirfd, int64_t *total, int64_t *usable);
@@ -78,18 +81,22 @@ extern const struct kc_file_ops kc_file_system;
 
 /* mkdir -p of an absolute or cwd-relative path; fsyncs each new parent. */
 int kc_file_mkdirs(const struct kc_file_ops *f, const char *path);
-/* fsync of a folder by name (KC_OK when it is "." of dirfd). */
+/* fsync of an open folder: names in it made, renamed or removed so far. */
 int kc_file_sync_dir(const struct kc_file_ops *f, int dirfd);
 /* Whole small file into malloc'ed *p (NUL appended); KC_ELIMIT over max. */
 int kc_file_slurp(const struct kc_file_ops *f, int dirfd, const char *path,
     size_t max, char **p, size_t *len);
-/* name.tmp, write, fsync, rename, fsync the folder: Kafka's CheckpointFile. */
+/*
+ * name.tmp, write, fsync, rename, fsync the folder: Kafka's CheckpointFile.
+ * After an error name is the old file or, when only the last fsync failed,
+ * the new one.
+ */
 int kc_file_replace(const struct kc_file_ops *f, int dirfd, const char *name,
     const void *p, size_t len);
 /* Remove a folder of dirfd and everything in it. */
 int kc_file_remove_tree(
     const struct kc_file_ops *f, int dirfd, const char *name);
-/* A reference-counted handle that owns fd. */
+/* A reference-counted handle that owns fd; on failure fd is the caller's. */
 int kc_fileref_new(
     const struct kc_file_ops *f, int fd, struct kc_fileref **refp);
 
