@@ -17,8 +17,6 @@ struct kb_session_part {
 	struct kb_session_part *prev, *next; /* reading order */
 	UT_hash_handle hh; /* key below */
 	struct kb_fetch_part ask; /* ask.topic borrows from key */
-	int64_t sent_hw; /* -1: nothing told yet */
-	int64_t sent_log_start;
 	unsigned key_len;
 	char key[]; /* int32 partition, then id or name */
 };
@@ -155,6 +153,7 @@ part_set(struct kb_session *ses, const struct kb_fetch_part *p)
 {
 	struct kb_session_part *part = part_find(ses, p);
 	size_t len = key_size(ses->by_id, p);
+	int64_t told_hw, told_log_start;
 
 	if (part == NULL) {
 		if (ses->nparts >= KB_SESSION_PARTS_MAX)
@@ -164,13 +163,17 @@ part_set(struct kb_session *ses, const struct kb_fetch_part *p)
 			return KC_ENOMEM;
 		key_fill(part->key, len, ses->by_id, p);
 		part->key_len = (unsigned)len;
-		part->sent_hw = -1;
-		part->sent_log_start = -1;
+		part->ask.told_hw = p->told_hw;
+		part->ask.told_log_start = p->told_log_start;
 		HASH_ADD_KEYPTR(hh, ses->hash, part->key, part->key_len, part);
 		DL_APPEND(ses->list, part);
 		ses->nparts++;
 	}
+	told_hw = part->ask.told_hw;
+	told_log_start = part->ask.told_log_start;
 	part->ask = *p;
+	part->ask.told_hw = told_hw;
+	part->ask.told_log_start = told_log_start;
 	part->ask.topic = ses->by_id ?
 	    KC_STR_NULL :
 	    (struct kc_str) { part->key + sizeof p->partition,
@@ -299,12 +302,14 @@ kb_fetch_ctx_include(struct kb_fetch_ctx *ctx, struct kb_fetch_part *part,
 	struct kb_session_part *c = part->cached;
 	bool news;
 
+	news = has_records || must || hw != part->told_hw ||
+	    log_start != part->told_log_start;
+	part->told_hw = must ? -1 : hw; /* an error is told again */
+	part->told_log_start = log_start;
 	if (!ctx->incremental || c == NULL)
 		return true;
-	news = has_records || must || hw != c->sent_hw ||
-	    log_start != c->sent_log_start;
-	c->sent_hw = must ? -1 : hw; /* an error is told again */
-	c->sent_log_start = log_start;
+	c->ask.told_hw = part->told_hw;
+	c->ask.told_log_start = part->told_log_start;
 	if (has_records) { /* others come first next time */
 		DL_DELETE(ctx->session->list, c);
 		DL_APPEND(ctx->session->list, c);

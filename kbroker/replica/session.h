@@ -40,6 +40,9 @@ struct kb_fetch_part {
 	int64_t log_start_offset; /* the follower's; -1 */
 	int32_t leader_epoch; /* currentLeaderEpoch; -1 */
 	int32_t last_fetched_epoch; /* -1 */
+	/* Told to the fetcher so far; -1 from the request. */
+	int64_t told_hw;
+	int64_t told_log_start;
 	struct kb_session_part *cached; /* in the session, or NULL */
 };
 
