@@ -74,6 +74,7 @@ struct kc_wr {
 	struct kc_cut *cuts; /* ascending at; owned */
 	size_t ncuts;
 	size_t cuts_cap;
+	size_t cut_bytes; /* sum of their len */
 	int err;
 };
 
@@ -81,6 +82,8 @@ void kc_wr_init(struct kc_wr *w, size_t max);
 /* Drops content and file references, keeps the buffer for reuse. */
 void kc_wr_reset(struct kc_wr *w);
 void kc_wr_fini(struct kc_wr *w);
+/* Fail from outside: sets err if there is none yet. */
+void kc_wr_fail(struct kc_wr *w, int err);
 /* Room for n more bytes; false and sticky error when there is none. */
 bool kc_wr_room(struct kc_wr *w, size_t n);
 
