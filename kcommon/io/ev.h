@@ -32,6 +32,11 @@ struct kc_timer {
 enum kc_io_events {
 	KC_IO_IN = 1,
 	KC_IO_OUT = 2,
+	/*
+	 * Error or hang-up of both sides.  Comes even when not wanted, until
+	 * the descriptor is deleted.
+	 */
+	KC_IO_HUP = 4,
 };
 
 struct kc_io { /* a watched descriptor, embedded */
@@ -40,15 +45,31 @@ struct kc_io { /* a watched descriptor, embedded */
 	void (*fn)(struct kc_io *io, unsigned ready);
 };
 
+/* A call that may block, run on a thread of its own; embedded. */
+struct kc_offload {
+	struct kc_offload *next, **prev; /* owned by the loop */
+	struct kc_task task;
+	struct kc_thread *thread;
+	struct kc_loop *loop;
+	void (*work)(struct kc_offload *o); /* on the helper thread */
+	void (*done)(struct kc_offload *o); /* on the loop; may free o */
+};
+
 int kc_loop_open(
     struct kc_loop **loopp, const struct kc_env *env, const char *name);
-/* Runs on the calling thread until kc_loop_stop(). */
+/*
+ * Runs on the calling thread until kc_loop_stop().  Blocks SIGPIPE in it:
+ * sendfile() and TLS have no flag against that signal.
+ */
 int kc_loop_run(struct kc_loop *loop);
 /* One pass: waits at most timeout_ms (-1 for ever) and serves what is ready. */
 int kc_loop_step(struct kc_loop *loop, int64_t timeout_ms);
 /* Ends kc_loop_run() after the current pass.  @thread any, and signals */
 void kc_loop_stop(struct kc_loop *loop);
-/* Not while it runs; posted tasks that did not run are dropped. */
+/*
+ * Not while it runs; posted tasks that did not run are dropped, offloaded
+ * calls are waited for and their done() called.
+ */
 void kc_loop_close(struct kc_loop **loopp);
 
 /* True on the thread that runs the loop. */
@@ -57,14 +78,21 @@ const struct kc_env *kc_loop_env(const struct kc_loop *loop);
 /* Monotonic time at the start of this pass. */
 int64_t kc_loop_now_ms(const struct kc_loop *loop);
 
+/* A buffer of KC_SCRATCH_SIZE for use within one callback, or NULL. */
+#define KC_SCRATCH_SIZE (64 * 1024)
+void *kc_loop_scratch(struct kc_loop *loop);
+
 /*
  * Run task->fn on the loop, in the order posted.  The task must not be
  * posted again before it ran.  Never blocks.  @thread any
  */
 void kc_loop_post(struct kc_loop *loop, struct kc_task *task);
 
+/* o->work and o->done are set.  Cannot be called back: done() will come. */
+int kc_loop_offload(struct kc_loop *loop, struct kc_offload *o);
+
 void kc_timer_init(struct kc_timer *t, void (*fn)(struct kc_timer *t));
-/* Set or move. */
+/* Set or move.  A due time that has passed fires in the next pass. */
 void kc_timer_set(struct kc_loop *loop, struct kc_timer *t, int64_t due_ms);
 void kc_timer_cancel(struct kc_loop *loop, struct kc_timer *t);
 bool kc_timer_is_set(const struct kc_timer *t);
