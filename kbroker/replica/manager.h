@@ -1,0 +1,65 @@
+/*
+ * manager -- the partitions hosted here and what the controller makes of them.
+ *
+ * The table of partitions is an immutable map that readers take without a
+ * lock (kcommon/base/published.h); changes come from the controller only, on
+ * the control thread, which is what serialises them (Kafka's
+ * replicaStateChangeLock).
+ *
+ * Kafka: kafka.server.ReplicaManager; replication.md 1.
+ */
+#ifndef KB_REPLICA_MANAGER_H
+#define KB_REPLICA_MANAGER_H
+
+#include "kbroker/log/dirs.h"
+#include "kbroker/replica/partition.h"
+#include "kcommon/base/published.h"
+
+struct kb_manager;
+
+/* One partition of a LeaderAndIsr request. */
+struct kb_role_change {
+	const char *topic; /* NUL-terminated, borrowed */
+	struct kc_uuid topic_id; /* zero: the request has none */
+	int32_t index;
+	bool is_new;
+	struct kb_leader_state st;
+	struct kb_topic_config *tc; /* borrowed; NULL only if it is hosted */
+	int16_t code; /* out: KP_* */
+	struct kb_partition *part; /* the manager's own */
+};
+
+/* dirs and config must outlive it. */
+int kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs);
+void kb_manager_close(struct kb_manager **mp);
+/* Once the broker id is known, before anything is hosted. */
+void kb_manager_set_id(struct kb_manager *m, int32_t broker_id);
+
+/* Borrowed until the slot is read again; NULL: not hosted.  @thread slot's */
+struct kb_partition *kb_manager_find(struct kb_manager *m,
+    struct kc_published_slot *slot, struct kc_str topic, int32_t index);
+void kb_manager_release(struct kb_manager *m, struct kc_published_slot *slot);
+
+/*
+ * NONE, or STALE_CONTROLLER_EPOCH: a controller older than one we heard.
+ * Remembers the newest.  @thread control
+ */
+int16_t kb_manager_controller_epoch(struct kb_manager *m, int32_t epoch);
+
+/* Make all of v leader or follower; each gets its code.  @thread control */
+void kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n);
+
+/*
+ * StopReplica of one partition: KP code.  leader_epoch -1 and -2 pass (KIP-570).
+ * remove deletes the log.  @thread control
+ */
+int16_t kb_manager_stop(struct kb_manager *m, struct kc_str topic,
+    int32_t index, int32_t leader_epoch, bool remove);
+
+/* fn with each hosted partition, on an own reference.  @thread control */
+void kb_manager_each(struct kb_manager *m,
+    void (*fn)(void *arg, struct kb_partition *p), void *arg);
+/* A log dir failed: those who wait on its partitions hear.  @thread any */
+void kb_manager_wake_offline(struct kb_manager *m);
+
+#endif
