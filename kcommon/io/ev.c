@@ -30,6 +30,7 @@ struct kc_loop {
 	unsigned magic;
 #define KC_LOOP_MAGIC 0x10095eed
 	const struct kc_env *env;
+	void *user;
 	char name[32];
 	int epoll_fd;
 	int wake_fd;
@@ -147,6 +148,18 @@ const struct kc_env *
 kc_loop_env(const struct kc_loop *loop)
 {
 	return loop->env;
+}
+
+void
+kc_loop_set_user(struct kc_loop *loop, void *user)
+{
+	loop->user = user;
+}
+
+void *
+kc_loop_user(const struct kc_loop *loop)
+{
+	return loop->user;
 }
 
 int64_t

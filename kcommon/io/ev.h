@@ -75,6 +75,9 @@ void kc_loop_close(struct kc_loop **loopp);
 /* True on the thread that runs the loop. */
 bool kc_loop_inside(const struct kc_loop *loop);
 const struct kc_env *kc_loop_env(const struct kc_loop *loop);
+/* One pointer of the owner's (per-thread readers and the like). */
+void kc_loop_set_user(struct kc_loop *loop, void *user);
+void *kc_loop_user(const struct kc_loop *loop);
 /* Monotonic time at the start of this pass. */
 int64_t kc_loop_now_ms(const struct kc_loop *loop);
 
