@@ -35,7 +35,7 @@
 
 struct kc_arena_chunk {
 	struct kc_arena_chunk *next; /* older */
-	size_t size; /* of data */
+	size_t size;		     /* of data */
 	size_t used;
 	_Alignas(ALIGN) uint8_t data[];
 };
@@ -116,7 +116,7 @@ kc_arena_str(struct kc_arena *a, struct kc_str s)
 		return KC_STR_NULL;
 	if (s.len > 0)
 		memcpy(p, s.p, (size_t)s.len);
-	return (struct kc_str) { p, s.len };
+	return (struct kc_str){ p, s.len };
 }
 
 char *

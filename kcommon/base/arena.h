@@ -17,8 +17,8 @@ struct kc_arena_chunk;
 
 struct kc_arena {
 	struct kc_arena_chunk *head; /* newest first; NULL before first use */
-	size_t used; /* bytes handed out */
-	size_t cap; /* limit for used */
+	size_t used;		     /* bytes handed out */
+	size_t cap;		     /* limit for used */
 };
 
 void kc_arena_init(struct kc_arena *a, size_t cap);
@@ -28,8 +28,7 @@ void *kc_arena_alloc(struct kc_arena *a, size_t n);
 void *kc_arena_array(struct kc_arena *a, size_t n, size_t size);
 /* A NUL-terminated copy living in the arena; null stays null. */
 struct kc_str kc_arena_str(struct kc_arena *a, struct kc_str s);
-char *kc_arena_printf(struct kc_arena *a, const char *fmt, ...)
-    KC_PRINTF(2, 3);
+char *kc_arena_printf(struct kc_arena *a, const char *fmt, ...) KC_PRINTF(2, 3);
 void kc_arena_reset(struct kc_arena *a);
 void kc_arena_fini(struct kc_arena *a);
 

@@ -19,6 +19,6 @@
 #define KC_MIN(a, b) ((a) < (b) ? (a) : (b))
 #define KC_MAX(a, b) ((a) > (b) ? (a) : (b))
 #define KC_CONTAINER(p, type, field)                                           \
-	((type *)(void *)((char *)(p) - offsetof(type, field)))
+	((type *)(void *)((char *)(p)-offsetof(type, field)))
 
 #endif

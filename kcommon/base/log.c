@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096 /* longer lines are cut and end in "..." */
-#define KEEP_LINES 64 /* lines kept for a panic */
-#define KEEP_BYTES 512 /* of each line */
+#define KEEP_LINES 64	    /* lines kept for a panic */
+#define KEEP_BYTES 512	    /* of each line */
 #define NAMES_MAX 256 /* logger names that ever got a level of their own */
 #define NAME_MAX_BYTES 120
 #define UNSET (-1)
@@ -46,7 +46,7 @@ struct kc_logger {
 	pthread_mutex_t m;
 	/* Guarded by m. */
 	int fd;
-	unsigned keep_next; /* lines kept so far, wraps */
+	unsigned keep_next;		   /* lines kept so far, wraps */
 	char keep[KEEP_LINES][KEEP_BYTES]; /* NUL-terminated */
 };
 
@@ -175,7 +175,7 @@ static bool
 covers(const struct named_level *e, const char *name)
 {
 	return strncmp(e->name, name, e->len) == 0 &&
-	    (name[e->len] == '\0' || name[e->len] == '.');
+	       (name[e->len] == '\0' || name[e->len] == '.');
 }
 
 enum kc_log_level
@@ -187,8 +187,7 @@ kc_logger_level(struct kc_logger *l, const char *name)
 
 	for (i = 0; i < n; i++) {
 		const struct named_level *e = &l->named[i];
-		int own =
-		    atomic_load_explicit(&e->level, memory_order_relaxed);
+		int own = atomic_load_explicit(&e->level, memory_order_relaxed);
 
 		if (own != UNSET && e->len > best && covers(e, name)) {
 			best = e->len;
@@ -268,8 +267,7 @@ replace_controls(char *p, size_t n)
 	size_t i;
 
 	for (i = 0; i < n; i++)
-		if (((unsigned char)p[i] < ' ' && p[i] != '\t') ||
-		    p[i] == 0x7f)
+		if (((unsigned char)p[i] < ' ' && p[i] != '\t') || p[i] == 0x7f)
 			p[i] = '?';
 }
 
@@ -307,8 +305,8 @@ kc_log(enum kc_log_level level, const char *name, const char *fmt, ...)
 		memcpy(line + at + n - 3, "...", 3);
 	}
 	at += (size_t)n;
-	n = snprintf(line + at, sizeof line - at, " (%.*s)",
-	    NAME_MAX_BYTES, name);
+	n = snprintf(
+	    line + at, sizeof line - at, " (%.*s)", NAME_MAX_BYTES, name);
 	at += (size_t)n;
 	replace_controls(line, at);
 	line[at] = '\n';

@@ -117,7 +117,7 @@ kc_str_split(struct kc_str *rest, char sep, struct kc_str *tok)
 	const char *at;
 
 	if (rest->len == LAST_EMPTY) {
-		*tok = (struct kc_str) { rest->p, 0 };
+		*tok = (struct kc_str){ rest->p, 0 };
 		*rest = KC_STR_NULL;
 		return true;
 	}
@@ -129,7 +129,7 @@ kc_str_split(struct kc_str *rest, char sep, struct kc_str *tok)
 		*rest = KC_STR_NULL;
 		return true;
 	}
-	*tok = (struct kc_str) { rest->p, (int32_t)(at - rest->p) };
+	*tok = (struct kc_str){ rest->p, (int32_t)(at - rest->p) };
 	rest->len -= tok->len + 1;
 	rest->p = at + 1;
 	if (rest->len == 0)
@@ -186,7 +186,7 @@ kc_str_esc(struct kc_str s, char *buf, size_t cap)
 		n = utf8_one(p, end, &cp);
 		/* U+0080 to U+009F are controls to a terminal as well. */
 		raw = n > 0 && cp >= ' ' && cp != '\\' &&
-		    (cp < 0x7f || cp > 0x9f);
+		      (cp < 0x7f || cp > 0x9f);
 		need = raw ? (size_t)n : 4;
 		if (at + need >= cap)
 			break;

@@ -16,23 +16,23 @@ struct kc_str { /* borrowed bytes; len -1 is Kafka's null */
 	int32_t len;
 };
 
-#define KC_STR_NULL ((struct kc_str) { NULL, -1 })
-#define KC_STR_LIT(s) ((struct kc_str) { (s), (int32_t)sizeof(s) - 1 })
+#define KC_STR_NULL ((struct kc_str){ NULL, -1 })
+#define KC_STR_LIT(s) ((struct kc_str){ (s), (int32_t)sizeof(s) - 1 })
 /* For printf("%.*s"): an int and a pointer; null prints as nothing. */
 #define KC_STR_ARG(s) ((s).len < 0 ? 0 : (s).len), ((s).p != NULL ? (s).p : "")
 
 static inline struct kc_str
 kc_str(const char *z) /* NULL gives null */
 {
-	return z == NULL ? KC_STR_NULL :
-			   (struct kc_str) { z, (int32_t)strlen(z) };
+	return z == NULL ? KC_STR_NULL
+			 : (struct kc_str){ z, (int32_t)strlen(z) };
 }
 
 static inline bool
 kc_str_eq(struct kc_str a, struct kc_str b)
 {
 	return a.len == b.len &&
-	    (a.len <= 0 || memcmp(a.p, b.p, (size_t)a.len) == 0);
+	       (a.len <= 0 || memcmp(a.p, b.p, (size_t)a.len) == 0);
 }
 
 static inline bool

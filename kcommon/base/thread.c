@@ -30,8 +30,8 @@ run(void *arg)
 }
 
 int
-kc_thread_start(struct kc_thread **tp, const char *name, void (*fn)(void *arg),
-    void *arg)
+kc_thread_start(
+    struct kc_thread **tp, const char *name, void (*fn)(void *arg), void *arg)
 {
 	struct kc_thread *t;
 	sigset_t block, old;

@@ -14,7 +14,7 @@ struct kc_uuid {
 	uint8_t b[16];
 };
 
-#define KC_UUID_ZERO ((struct kc_uuid) { { 0 } })
+#define KC_UUID_ZERO ((struct kc_uuid){ { 0 } })
 
 bool kc_uuid_is_zero(const struct kc_uuid *u);
 bool kc_uuid_eq(const struct kc_uuid *a, const struct kc_uuid *b);

@@ -71,7 +71,7 @@ Test(kc_arena, text)
 	struct kc_str s;
 
 	kc_arena_init(&a, 1 << 16);
-	s = kc_arena_str(&a, (struct kc_str) { "abcdef", 3 });
+	s = kc_arena_str(&a, (struct kc_str){ "abcdef", 3 });
 	cr_assert_eq(s.len, 3);
 	cr_assert_str_eq(s.p, "abc");
 	cr_assert_eq(kc_arena_str(&a, KC_STR_NULL).len, -1);

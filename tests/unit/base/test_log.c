@@ -102,15 +102,13 @@ Test(kc_log, names_are_bounded)
 	start(&w);
 	memset(name, 'n', sizeof name);
 	name[120] = '\0';
-	cr_assert_eq(
-	    kc_logger_set_level(w.l, name, KC_LOG_DEBUG), KC_ELIMIT);
+	cr_assert_eq(kc_logger_set_level(w.l, name, KC_LOG_DEBUG), KC_ELIMIT);
 	for (i = 0; i < 256; i++) {
 		snprintf(name, sizeof name, "n%d", i);
 		cr_assert_eq(
 		    kc_logger_set_level(w.l, name, KC_LOG_ERROR), KC_OK);
 	}
-	cr_assert_eq(
-	    kc_logger_set_level(w.l, "more", KC_LOG_DEBUG), KC_ELIMIT);
+	cr_assert_eq(kc_logger_set_level(w.l, "more", KC_LOG_DEBUG), KC_ELIMIT);
 	/* Those that are there can still change. */
 	cr_assert_eq(kc_logger_set_level(w.l, "n7", KC_LOG_DEBUG), KC_OK);
 	cr_assert_eq(kc_logger_level(w.l, "n7"), KC_LOG_DEBUG);
@@ -138,8 +136,7 @@ Test(kc_log, pattern)
 			 "\\(kafka.server.KafkaServer\\)\n$",
 			 REG_EXTENDED | REG_NOSUB),
 	    0);
-	cr_assert_eq(regexec(&re, text(&w, w.fd), 0, NULL, 0), 0, "%s",
-	    w.text);
+	cr_assert_eq(regexec(&re, text(&w, w.fd), 0, NULL, 0), 0, "%s", w.text);
 	regfree(&re);
 	end(&w);
 }

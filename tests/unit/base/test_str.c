@@ -11,7 +11,7 @@ exact(const char *p, size_t n)
 	char *c = malloc(n == 0 ? 1 : n);
 
 	memcpy(c, p, n);
-	return (struct kc_str) { c, (int32_t)n };
+	return (struct kc_str){ c, (int32_t)n };
 }
 
 static void
@@ -85,12 +85,12 @@ Test(kc_str, esc_cut)
 			if (cap >= 4)
 				cr_assert_str_eq(buf + text, "...");
 		} else {
-			cr_assert_str_eq(buf,
-			    "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\\x0a!");
+			cr_assert_str_eq(
+			    buf, "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac\\x0a!");
 		}
 		free(buf);
 	}
-	cr_assert_str_eq(kc_str_esc(KC_STR_NULL, (char[4]) { "zzz" }, 4), "");
+	cr_assert_str_eq(kc_str_esc(KC_STR_NULL, (char[4]){ "zzz" }, 4), "");
 }
 
 Test(kc_str, i64_refused)
@@ -119,12 +119,12 @@ Test(kc_str, i64_refused)
 		struct kc_str s = exact(cases[i].text, strlen(cases[i].text));
 		int64_t v = 7;
 
-		cr_expect_eq(kc_str_i64(s, &v), cases[i].rc, "%s",
-		    cases[i].text);
+		cr_expect_eq(
+		    kc_str_i64(s, &v), cases[i].rc, "%s", cases[i].text);
 		cr_expect_eq(v, 7, "%s", cases[i].text);
 		drop(s);
 	}
-	cr_expect_eq(kc_str_i64(KC_STR_NULL, &(int64_t) { 0 }), KC_EINVAL);
+	cr_expect_eq(kc_str_i64(KC_STR_NULL, &(int64_t){ 0 }), KC_EINVAL);
 }
 
 Test(kc_str, i64)
@@ -159,8 +159,8 @@ Test(kc_str, java_hash)
 	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("a")), 97);
 	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("hello")), 99162322);
 	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("hello world")), 1794106052);
-	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("polygenelubricants")),
-	    INT32_MIN);
+	cr_expect_eq(
+	    kc_str_java_hash(KC_STR_LIT("polygenelubricants")), INT32_MIN);
 	/* U+00E9, then U+1F600 as its two surrogates. */
 	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("\xc3\xa9")), 233);
 	cr_expect_eq(kc_str_java_hash(KC_STR_LIT("\xf0\x9f\x98\x80")),

@@ -9,11 +9,11 @@ Test(kc_uuid, parse_refused)
 	static const char *const bad[] = {
 		"",
 		"A",
-		"AAAAAAAAAAAAAAAAAAAAA", /* 21 */
-		"AAAAAAAAAAAAAAAAAAAAAAA", /* 23 */
-		"AAAAAAAAAAAAAAAAAAAAAA=", /* half a padding */
+		"AAAAAAAAAAAAAAAAAAAAA",    /* 21 */
+		"AAAAAAAAAAAAAAAAAAAAAAA",  /* 23 */
+		"AAAAAAAAAAAAAAAAAAAAAA=",  /* half a padding */
 		"AAAAAAAAAAAAAAAAAAAAAAAA", /* 24, no padding */
-		"AAAAAAAAAAAAAAAAAAAAA+", /* the other base64 */
+		"AAAAAAAAAAAAAAAAAAAAA+",   /* the other base64 */
 		"AAAAAAAAAAAAAAAAAAAAA/",
 		"AAAAAAAAAA AAAAAAAAAAA",
 		"AAAAAAAAAAAAAAAAAAAAA\xff",
@@ -22,11 +22,11 @@ Test(kc_uuid, parse_refused)
 	size_t i;
 
 	for (i = 0; i < KC_COUNT(bad); i++)
-		cr_expect_eq(kc_uuid_parse(kc_str(bad[i]), &u), KC_EINVAL,
-		    "%s", bad[i]);
+		cr_expect_eq(
+		    kc_uuid_parse(kc_str(bad[i]), &u), KC_EINVAL, "%s", bad[i]);
 	cr_expect_eq(kc_uuid_parse(KC_STR_NULL, &u), KC_EINVAL);
-	cr_expect_eq(kc_uuid_parse(
-			 (struct kc_str) { "AAAAAAAAAAA\0AAAAAAAAAA", 22 }, &u),
+	cr_expect_eq(
+	    kc_uuid_parse((struct kc_str){ "AAAAAAAAAAA\0AAAAAAAAAA", 22 }, &u),
 	    KC_EINVAL);
 }
 
