@@ -179,7 +179,7 @@ read_slice(struct kc_rd *r, int32_t len)
 
 	if (len < 0 || (p = kc_rd_bytes(r, (size_t)len)) == NULL)
 		return KC_STR_NULL;
-	return (struct kc_str) { (const char *)p, len };
+	return (struct kc_str){ (const char *)p, len };
 }
 
 struct kc_str

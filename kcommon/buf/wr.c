@@ -11,7 +11,7 @@
 void
 kc_wr_init(struct kc_wr *w, size_t max)
 {
-	*w = (struct kc_wr) { .max = max != 0 ? max : INT32_MAX };
+	*w = (struct kc_wr){ .max = max != 0 ? max : INT32_MAX };
 }
 
 void
@@ -33,7 +33,7 @@ kc_wr_fini(struct kc_wr *w)
 	kc_wr_reset(w);
 	free(w->cuts);
 	free(w->p);
-	*w = (struct kc_wr) { .max = w->max };
+	*w = (struct kc_wr){ .max = w->max };
 }
 
 void
@@ -223,7 +223,7 @@ kc_wr_file(struct kc_wr *w, struct kc_fileref *file, int64_t off, size_t len)
 	}
 	if (w->ncuts == w->cuts_cap && !grow_cuts(w))
 		return;
-	w->cuts[w->ncuts++] = (struct kc_cut) { .at = w->len,
+	w->cuts[w->ncuts++] = (struct kc_cut){ .at = w->len,
 		.file = kc_fileref_get(file),
 		.off = off,
 		.len = len };

@@ -8,7 +8,7 @@ struct error {
 
 static const struct error errors[KP_ERROR_MAX - KP_ERROR_MIN + 1] = {
 #define X(name, code, retriable, text)                                         \
-	[(code) - KP_ERROR_MIN] = { #name, text, retriable },
+	[(code)-KP_ERROR_MIN] = { #name, text, retriable },
 #include "kcommon/proto/error.def"
 #undef X
 };

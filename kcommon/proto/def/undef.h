@@ -1,0 +1,22 @@
+/* Ends a pass over the schemas.  No guard: included once a pass. */
+#undef BEGIN
+#undef STRUCT
+#undef REQUEST
+#undef RESPONSE
+#undef END
+#undef BOOL
+#undef INT8
+#undef INT16
+#undef INT32
+#undef INT64
+#undef FLOAT64
+#undef UUID
+#undef STRING
+#undef BYTES
+#undef RECORDS
+#undef INT32S
+#undef INT64S
+#undef STRINGS
+#undef ARRAY
+#undef EMBED
+#undef OPTION
