@@ -14,6 +14,7 @@
 #ifndef KB_SNAPSHOT_H
 #define KB_SNAPSHOT_H
 
+#include "kcommon/base/arena.h"
 #include "kcommon/base/refcount.h"
 #include "kcommon/base/str.h"
 #include "kcommon/base/uuid.h"
@@ -73,7 +74,9 @@ struct kb_meta {
 	int32_t partitions_n;	       /* of all topics */
 	struct kb_meta_topic **topics; /* by name, as kc_str_cmp() orders */
 
-	/* Private: where a topic is in topics[], plus 1; open addressing. */
+	/* Private. */
+	struct kc_arena arena; /* brokers and strings */
+	/* Where a topic is in topics[], plus 1; open addressing. */
 	uint32_t slots_n; /* a power of two */
 	uint32_t *by_name;
 	uint32_t *by_id;
