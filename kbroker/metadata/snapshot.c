@@ -108,7 +108,7 @@ kb_meta_topic_alloc(
 	*ints = (int32_t *)(void *)((char *)(t + 1) + parts);
 	z = (char *)*ints + list;
 	memcpy(z, name.p, (size_t)name.len);
-	t->name = (struct kc_str) { z, name.len };
+	t->name = (struct kc_str){ z, name.len };
 	t->hash = hash_name(name);
 	return t;
 }
