@@ -103,6 +103,8 @@ kp_array_set(void *p, void *v, int32_t n)
 
 /* Is the field of the struct at s equal to its default? */
 bool kp_field_is_default(const struct kp_field *f, const void *s);
+/* Are all fields of the struct? */
+bool kp_is_default(const struct kp_desc *d, const void *s);
 /* Set it to that. */
 void kp_field_init(const struct kp_field *f, void *s);
 
