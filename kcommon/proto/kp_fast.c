@@ -34,7 +34,7 @@
 		}                                                              \
 	}
 #define NUMBER(f, read, ...)                                                   \
-	LINE(s->f = read(in->r), s->f = a.dflt, __VA_ARGS__)
+	LINE(s->f = read(in->r), s->f = (__typeof__(s->f))a.dflt, __VA_ARGS__)
 #define INT8(f, ...) NUMBER(f, kc_rd_i8, __VA_ARGS__)
 #define INT16(f, ...) NUMBER(f, kc_rd_i16, __VA_ARGS__)
 #define INT32(f, ...) NUMBER(f, kc_rd_i32, __VA_ARGS__)
@@ -88,7 +88,7 @@
 		if (UNTAGGED(out)) {                                           \
 			WRITE;                                                 \
 		} else if (!kp_field_in(&a, out->version) && !a.ignorable &&   \
-			   !(IS_DEFAULT)) {                                    \
+		    !(IS_DEFAULT)) {                                           \
 			kc_wr_fail(out->w, KC_EVERSION);                       \
 		}                                                              \
 	}
