@@ -1,0 +1,87 @@
+/*
+ * core -- what the parts of a running broker see of each other.
+ *
+ * broker.c owns it all and starts and stops it; api/ reads it.  Nothing below
+ * api/ includes this: those get what they need as parameters.
+ */
+#ifndef KB_CORE_H
+#define KB_CORE_H
+
+#include "kbroker/api/request.h"
+#include "kbroker/broker.h"
+#include "kbroker/config.h"
+#include "kbroker/log/dirs.h"
+#include "kbroker/metadata/cache.h"
+#include "kbroker/replica/manager.h"
+#include "kbroker/replica/session.h"
+
+struct kb_controller;
+struct kb_net;
+struct kb_pids;
+struct kb_toctl;
+struct kb_topics;
+struct kzk;
+
+/* The published objects as one net thread sees them; kc_loop_user(). */
+struct kb_reader {
+	struct kb_meta_slot meta;
+	struct kc_published_slot parts;
+};
+
+struct kb_broker {
+	unsigned magic;
+#define KB_BROKER_MAGIC 0xb20ce2a1
+	const struct kb_env *env;
+	const struct kb_config *config;
+
+	/* Set while starting, constant once requests are served. */
+	int32_t id;
+	char cluster_id[64];
+	struct kb_log_dirs *dirs;
+	struct kb_manager *mgr;
+	struct kb_sessions *sessions;
+	struct kb_net *net;
+	struct kc_loop *control; /* the control thread's */
+	struct kzk *zk;
+	struct kb_controller *ctl;
+	struct kb_toctl *toctl; /* requests to the active controller */
+	struct kb_pids *pids; /* producer ids to give out */
+	struct kb_topics *topics; /* topic configurations */
+
+	struct kb_meta_cache meta;
+	/*
+	 * Requests that wait for the metadata to change; woken at each
+	 * publish.  meta_lock is a leaf.
+	 */
+	struct kc_lock meta_lock;
+	struct kb_waitlist meta_waiters;
+
+	_Atomic int64_t epoch; /* czxid of our registration; -1 none */
+	atomic_bool ready; /* the first UpdateMetadata has come */
+
+	struct kb_start *start; /* broker.c: start, stop, threads */
+};
+
+static inline struct kb_reader *
+kb_request_reader(const struct kb_request *req)
+{
+	return kc_loop_user(req->loop);
+}
+
+/* Borrowed until the next request of this loop.  @thread req->loop */
+static inline const struct kb_meta *
+kb_request_meta(const struct kb_request *req)
+{
+	return kb_meta_read(
+	    &req->broker->meta, &kb_request_reader(req)->meta);
+}
+
+/*
+ * The partition as hosted here: NONE and *pp (borrowed until the next
+ * request), or NOT_LEADER_OR_FOLLOWER (elsewhere), KAFKA_STORAGE_ERROR (its
+ * log dir failed), UNKNOWN_TOPIC_OR_PARTITION.  @thread req->loop
+ */
+int16_t kb_request_partition(struct kb_request *req, struct kc_str topic,
+    int32_t index, struct kb_partition **pp);
+
+#endif
