@@ -162,6 +162,15 @@ kc_fiber_wake(struct kc_fiber *f)
 	kc_loop_post(f->loop, &f->task);
 }
 
+void
+kc_fiber_resume(struct kc_fiber *f)
+{
+	KC_CHECK(f, KC_FIBER_MAGIC);
+	KC_ASSERT(f != current);
+	f->woken = true;
+	resume(f);
+}
+
 static void
 on_timer(struct kc_timer *timer)
 {

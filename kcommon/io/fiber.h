@@ -41,4 +41,10 @@ void kc_fiber_sleep(int64_t ms);
 /* Let f go on, in a later turn of its loop.  @thread f's loop */
 void kc_fiber_wake(struct kc_fiber *f);
 
+/*
+ * The same, but f runs right now, until it waits again: from a callback
+ * whose data is good only during the call.  Not from within f.
+ */
+void kc_fiber_resume(struct kc_fiber *f);
+
 #endif
