@@ -20,12 +20,14 @@ struct kb_net;
 struct kb_pids;
 struct kb_toctl;
 struct kb_topics;
+struct kc_compress_ctx;
 struct kzk;
 
 /* The published objects as one net thread sees them; kc_loop_user(). */
 struct kb_reader {
 	struct kb_meta_slot meta;
 	struct kc_published_slot parts;
+	struct kc_compress_ctx *compress; /* owned */
 };
 
 struct kb_broker {

@@ -310,18 +310,9 @@ static void
 fill_endpoints(struct fetch *f)
 {
 	const struct kb_meta *meta = kb_request_meta(f->req);
-	int32_t n = 0;
 
 	if (f->req->version < 16)
 		return;
-	for (int32_t i = 0; i < f->nitems; i++)
-		n += f->items[i].now == KP_NOT_LEADER_OR_FOLLOWER ||
-		    f->items[i].now == KP_FENCED_LEADER_EPOCH;
-	if (n == 0 ||
-	    !KP_ARRAY(&f->req->arena, &f->out->node_endpoints,
-		fetch_resp_node_endpoint, n))
-		return;
-	f->out->node_endpoints.n = 0;
 	for (int32_t i = 0; i < f->nitems; i++) {
 		const struct item *it = &f->items[i];
 
