@@ -14,8 +14,8 @@ wake(struct kb_waiter *w)
 		kc_loop_post(park->req->loop, &park->task);
 }
 
-static void
-leave_lists(struct kb_park *park)
+bool
+kb_park_leave(struct kb_park *park)
 {
 	for (int32_t i = 0; i < park->nwaits; i++) {
 		struct kb_park_wait *w = &park->waits[i];
@@ -25,17 +25,16 @@ leave_lists(struct kb_park *park)
 		kc_lock_drop(w->lock);
 	}
 	park->nwaits = 0;
+	return !atomic_load_explicit(&park->posted, memory_order_acquire);
 }
 
-/* Off all lists: nobody posts any more, but the task may be under way. */
 static void
 finish(struct kb_park *park)
 {
-	leave_lists(park);
-	if (atomic_load_explicit(&park->posted, memory_order_acquire))
-		park->done = true; /* run() completes it */
-	else
+	if (kb_park_leave(park))
 		kb_request_complete(park->req);
+	else
+		park->done = true; /* run() completes it */
 }
 
 static void

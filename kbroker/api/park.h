@@ -60,4 +60,10 @@ void kb_park_on(
  */
 enum kb_disposition kb_park_start(struct kb_park *park, int64_t timeout_ms);
 
+/*
+ * Take it off its lists.  False: a wake is under way, retry() comes once more;
+ * true: nobody will wake it any more.
+ */
+bool kb_park_leave(struct kb_park *park);
+
 #endif

@@ -17,6 +17,8 @@
 #include "kcommon/proto/kp.h"
 #include "kcommon/record/validate.h"
 
+#include <stdio.h>
+
 #define LOGGER "kafka.server.KafkaApis"
 
 struct wait { /* one partition appended to, acks=all */
@@ -328,8 +330,7 @@ retry(struct kb_park *park, bool last)
 		}
 		if (code == KB_PARTITION_PENDING)
 			code = KP_REQUEST_TIMED_OUT;
-		if (code != KP_NONE)
-			fail(w->out, code);
+		w->out->error_code = code; /* it is in the log all the same */
 	}
 	return !pending;
 }

@@ -1,0 +1,53 @@
+#include "kbroker/api/control.h"
+
+#include "kbroker/core.h"
+#include "kcommon/base/assert.h"
+#include "kcommon/base/err.h"
+#include "kcommon/io/fiber.h"
+
+struct control {
+	struct kb_request *req;
+	struct kc_task task;
+	void (*fn)(struct kb_request *req);
+};
+
+static void
+in_fiber(void *arg)
+{
+	struct control *c = arg;
+	struct kb_request *req = c->req;
+
+	c->fn(req);
+	if (!kb_request_claim(req))
+		KC_ASSERT(!"only the control thread answers this request");
+	kb_request_complete(req);
+}
+
+static void
+on_control(struct kc_task *task)
+{
+	struct control *c = KC_CONTAINER(task, struct control, task);
+	struct kb_request *req = c->req;
+
+	if (kc_fiber_start(req->broker->control, in_fiber, c) == KC_OK)
+		return;
+	req->outcome = KB_CLOSE; /* no memory for a stack */
+	if (kb_request_claim(req))
+		kb_request_complete(req);
+}
+
+enum kb_disposition
+kb_api_on_control(struct kb_request *req, void (*fn)(struct kb_request *req))
+{
+	struct control *c = kc_arena_alloc(&req->arena, sizeof *c);
+
+	if (c == NULL)
+		return KB_CLOSE;
+	c->req = req;
+	c->task.fn = on_control;
+	c->fn = fn;
+	req->outcome = KB_REPLY;
+	kb_request_park(req, -1, NULL);
+	kc_loop_post(req->broker->control, &c->task);
+	return KB_PARKED;
+}

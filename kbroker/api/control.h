@@ -1,0 +1,18 @@
+/*
+ * control -- requests whose work is done on the control thread: those that
+ * change what the broker hosts, or that wait for ZooKeeper.
+ */
+#ifndef KB_API_CONTROL_H
+#define KB_API_CONTROL_H
+
+#include "kbroker/api/request.h"
+
+/*
+ * Go on with fn(req) in a fiber of the control thread, in the order the requests
+ * came; when fn returns the answer is complete and is sent.  The
+ * handler returns what this returns.
+ */
+enum kb_disposition kb_api_on_control(
+    struct kb_request *req, void (*fn)(struct kb_request *req));
+
+#endif
