@@ -14,37 +14,16 @@
 #define KB_CONFIG_H
 
 #include "kbroker/listeners.h"
+#include "kbroker/report.h"
 #include "kcommon/base/refcount.h"
 #include "kcommon/config/conf.h"
 #include "kcommon/config/properties.h"
 
 struct kc_file_ops;
 
-enum kb_report_level {
-	KB_REPORT_WARN,
-	KB_REPORT_ERROR,
-};
-
-/* Findings, a line each; at most KB_REPORT_MAX, later ones are counted. */
-#define KB_REPORT_MAX 1000
-
-struct kb_report {
-	struct kb_report_line {
-		enum kb_report_level level;
-		char *text;
-	} *v;
-	int n;
-	int errors; /* those not kept included */
-	int warnings;
-};
-
-void kb_report(struct kb_report *rep, enum kb_report_level level,
-    const char *fmt, ...) KC_PRINTF(3, 4);
-void kb_report_free(struct kb_report *rep);
-
 /* A key that is not in the table: unknown, or of one listener. */
 struct kb_config_extra {
-	char *name; /* listener.name.<l>. in lower case as given */
+	char *name;
 	char *text; /* trimmed */
 	const struct kc_conf_item *item; /* of the key after the prefix */
 	enum kc_conf_source source;
@@ -84,8 +63,8 @@ extern const struct kc_conf_table kb_config_table;
  * Check everything and build it.  KC_EINVAL when rep has errors (*cfgp stays
  * NULL); warnings alone are KC_OK.
  */
-int kb_config_open(struct kb_config **cfgp,
-    const struct kb_config_sources *src, struct kb_report *rep);
+int kb_config_open(struct kb_config **cfgp, const struct kb_config_sources *src,
+    struct kb_report *rep);
 struct kb_config *kb_config_get(const struct kb_config *cfg);
 void kb_config_put(struct kb_config **cfgp); /* *cfgp may be NULL */
 
@@ -109,9 +88,9 @@ int64_t kb_config_listener_int(
 /* Only listener.name.<l>.<key>, or NULL when the listener has none. */
 const char *kb_config_listener_own(
     const struct kb_config *cfg, const char *listener, const char *key);
-/* Text of key in that source, aliases of extra keys included; or NULL. */
-const char *kb_config_text(const struct kb_config *cfg, const char *name,
-    enum kc_conf_source source);
+/* Text set for that key (of the table or not) by that source, or NULL. */
+const char *kb_config_text(
+    const struct kb_config *cfg, const char *name, enum kc_conf_source source);
 
 /* Log "KafkaConfig values:" with every key, as Kafka does at start. */
 void kb_config_log(const struct kb_config *cfg);

@@ -41,7 +41,7 @@ struct kb_endpoint {
 struct kb_listeners {
 	struct kb_endpoint *v;
 	int n;
-	int inter_broker; /* index in v */
+	int inter_broker; /* index in v; it is advertised */
 	int control_plane; /* index in v, or -1 */
 };
 
@@ -52,8 +52,8 @@ struct kb_listeners {
 int kb_listeners_parse(struct kb_endpoint **v, int *n, const char *key,
     const char *text, struct kb_report *rep);
 /* From the settings of cfg.  KC_OK, KC_ENOMEM, or KC_EINVAL and rep. */
-int kb_listeners_open(struct kb_listeners *l, const struct kb_config *cfg,
-    struct kb_report *rep);
+int kb_listeners_open(
+    struct kb_listeners *l, const struct kb_config *cfg, struct kb_report *rep);
 void kb_listeners_close(struct kb_listeners *l);
 void kb_endpoints_free(struct kb_endpoint *v, int n);
 /* NULL when there is none of that name (case does not matter). */

@@ -63,8 +63,7 @@ int kb_topic_config_open(struct kb_topic_config **tcp,
  * settings are logged and left out.  KC_OK or KC_ENOMEM.
  */
 int kb_topic_config_load(struct kb_topic_config **tcp,
-    const struct kb_config *cfg, const char *topic,
-    const struct kc_props *own);
+    const struct kb_config *cfg, const char *topic, const struct kc_props *own);
 struct kb_topic_config *kb_topic_config_get(const struct kb_topic_config *tc);
 void kb_topic_config_put(struct kb_topic_config **tcp);
 

@@ -58,7 +58,7 @@ kc_conf_list_free(struct kc_conf_list *l)
 	for (int i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
-	*l = (struct kc_conf_list) { NULL, 0 };
+	*l = (struct kc_conf_list){ NULL, 0 };
 }
 
 int
@@ -165,8 +165,8 @@ parse_double(const char *s, double *out)
 
 /* text is trimmed.  NULL, or what is wrong; ENOMEM in *rc. */
 static const char *
-value_parse(const struct kc_conf_item *it, const char *text, union value *v,
-    int *rc)
+value_parse(
+    const struct kc_conf_item *it, const char *text, union value *v, int *rc)
 {
 	*rc = KC_OK;
 	value_null(it, v);
@@ -284,8 +284,8 @@ field(const struct kc_conf *c, const struct kc_conf_item *it)
 }
 
 static void
-field_load(const struct kc_conf *c, const struct kc_conf_item *it,
-    union value *v)
+field_load(
+    const struct kc_conf *c, const struct kc_conf_item *it, union value *v)
 {
 	const void *p = field(c, it);
 
@@ -375,13 +375,12 @@ kc_conf_init(struct kc_conf *c, const struct kc_conf_table *t, void *base)
 	union value none;
 	int rc;
 
-	*c = (struct kc_conf) { .table = t, .base = base };
+	*c = (struct kc_conf){ .table = t, .base = base };
 	memset(&none, 0, sizeof none);
 	for (size_t i = 0; i < t->n; i++)
 		field_store(c, &t->v[i], &none);
 	for (size_t i = 0; i < t->n; i++)
-		if ((rc = kc_conf_assign(c, &t->v[i], t->v[i].dflt)) !=
-		    KC_OK) {
+		if ((rc = kc_conf_assign(c, &t->v[i], t->v[i].dflt)) != KC_OK) {
 			kc_conf_fini(c);
 			return rc;
 		}
@@ -436,7 +435,7 @@ remember(struct kc_conf *c, const struct kc_conf_item *it,
 		c->set = s;
 		c->cap = cap;
 	}
-	c->set[c->n++] = (struct kc_conf_setting) { it, src, text };
+	c->set[c->n++] = (struct kc_conf_setting){ it, src, text };
 	return KC_OK;
 }
 

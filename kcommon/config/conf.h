@@ -124,8 +124,7 @@ const struct kc_conf_item *kc_conf_find(
     const struct kc_conf_table *t, const char *name);
 
 /* Fields of base become the defaults.  KC_OK or KC_ENOMEM. */
-int kc_conf_init(
-    struct kc_conf *c, const struct kc_conf_table *t, void *base);
+int kc_conf_init(struct kc_conf *c, const struct kc_conf_table *t, void *base);
 /* Frees settings and what the fields own. */
 void kc_conf_fini(struct kc_conf *c);
 
@@ -143,8 +142,8 @@ int kc_conf_assign(
     struct kc_conf *c, const struct kc_conf_item *it, const char *text);
 
 /* The text set by that source, or NULL; DEFAULT gives the default. */
-const char *kc_conf_text(const struct kc_conf *c,
-    const struct kc_conf_item *it, enum kc_conf_source src);
+const char *kc_conf_text(const struct kc_conf *c, const struct kc_conf_item *it,
+    enum kc_conf_source src);
 /* The strongest source that has set it. */
 enum kc_conf_source kc_conf_source(
     const struct kc_conf *c, const struct kc_conf_item *it);

@@ -81,8 +81,7 @@ put(FILE *f, enum kc_conf_doc_form form, const char *s)
 }
 
 static void
-put_dflt(
-    FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
+put_dflt(FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
 {
 	if (it->dflt == NULL)
 		fputs("none", f);
@@ -94,8 +93,7 @@ put_dflt(
 
 /* "type int, default 3, 1 or more, cluster-wide" */
 static void
-put_facts(
-    FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
+put_facts(FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
 {
 	char range[256];
 
@@ -113,8 +111,7 @@ put_facts(
 }
 
 static void
-put_state(
-    FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
+put_state(FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
 {
 	if (it->state == KC_CONF_WORKS)
 		return;
@@ -172,8 +169,7 @@ print_mdoc(FILE *f, const struct kc_conf_item *it)
 }
 
 int
-kc_conf_doc(
-    FILE *f, const struct kc_conf_table *t, enum kc_conf_doc_form form)
+kc_conf_doc(FILE *f, const struct kc_conf_table *t, enum kc_conf_doc_form form)
 {
 	const struct kc_conf_item **v;
 

@@ -99,7 +99,7 @@ add(struct kc_props *p, const char *key, char *value)
 		return KC_ENOMEM;
 	}
 	e->value = value;
-	e->pub = (struct kc_prop) { e->key, e->value };
+	e->pub = (struct kc_prop){ e->key, e->value };
 	p->v[p->n++] = e;
 	return KC_OK;
 }
@@ -374,8 +374,7 @@ decode(const char *p, const char *end, char *out)
 		if (*p == '\\' && p + 1 < end) {
 			p++;
 			if (*p == 'u') {
-				p = decode_unicode(
-				    p + 1, end, out, &n, &wrong);
+				p = decode_unicode(p + 1, end, out, &n, &wrong);
 				continue;
 			}
 			if (strchr("trnf", *p) != NULL && *p != '\0') {
@@ -447,16 +446,16 @@ parse_lines(struct kc_props *p, struct reader *r, char *err, size_t err_len)
 }
 
 int
-kc_props_parse(struct kc_props *p, const char *text, size_t len, char *err,
-    size_t err_len)
+kc_props_parse(
+    struct kc_props *p, const char *text, size_t len, char *err, size_t err_len)
 {
 	struct reader r = { .p = text, .end = text + len, .line = 1 };
 	int rc = KC_ENOMEM;
 
 	KC_CHECK(p, KC_PROPS_MAGIC);
 	if (len > KC_PROPS_FILE_MAX) {
-		snprintf(err, err_len, "larger than %d bytes",
-		    KC_PROPS_FILE_MAX);
+		snprintf(
+		    err, err_len, "larger than %d bytes", KC_PROPS_FILE_MAX);
 		return KC_ELIMIT;
 	}
 	snprintf(err, err_len, "%s", kc_strerror(rc));
