@@ -9,11 +9,11 @@ Test(kc_uuid, parse_refused)
 	static const char *const bad[] = {
 		"",
 		"A",
-		"AAAAAAAAAAAAAAAAAAAAA",    /* 21 */
-		"AAAAAAAAAAAAAAAAAAAAAAA",  /* 23 */
-		"AAAAAAAAAAAAAAAAAAAAAA=",  /* half a padding */
+		"AAAAAAAAAAAAAAAAAAAAA", /* 21 */
+		"AAAAAAAAAAAAAAAAAAAAAAA", /* 23 */
+		"AAAAAAAAAAAAAAAAAAAAAA=", /* half a padding */
 		"AAAAAAAAAAAAAAAAAAAAAAAA", /* 24, no padding */
-		"AAAAAAAAAAAAAAAAAAAAA+",   /* the other base64 */
+		"AAAAAAAAAAAAAAAAAAAAA+", /* the other base64 */
 		"AAAAAAAAAAAAAAAAAAAAA/",
 		"AAAAAAAAAA AAAAAAAAAAA",
 		"AAAAAAAAAAAAAAAAAAAAA\xff",
