@@ -27,7 +27,7 @@ static const struct kc_conf_item items[] = {
 		.type = KC_CONF_##kind,                                        \
 		.off = offsetof(struct kb_topic_config, field),                \
 		.dflt = preset,                                                \
-		.mode = KC_CONF_CW,                                            \
+		.mode = KC_CONF_DYN,                                           \
 		.state = KC_CONF_##status,                                     \
 		__VA_ARGS__ },
 #include "kbroker/topic_config.def"

@@ -45,6 +45,7 @@ enum kc_conf_mode {
 	KC_CONF_RO, /* read-only: needs a restart */
 	KC_CONF_PB, /* dynamic, a broker's own */
 	KC_CONF_CW, /* dynamic, cluster-wide or a broker's own */
+	KC_CONF_DYN, /* dynamic; there is but one place to set it */
 };
 
 enum kc_conf_state {

@@ -44,6 +44,7 @@ mode_text(enum kc_conf_mode mode)
 {
 	return mode == KC_CONF_RO ? "read-only" :
 	    mode == KC_CONF_PB	  ? "per broker" :
+	    mode == KC_CONF_DYN	  ? "at any time" :
 				    "cluster-wide";
 }
 
@@ -104,8 +105,10 @@ put_facts(FILE *f, enum kc_conf_doc_form form, const struct kc_conf_item *it)
 		fputs("; ", f);
 		put(f, form, range);
 	}
-	fputs("; ", f);
-	put(f, form, mode_text(it->mode));
+	if (it->mode != KC_CONF_DYN) {
+		fputs("; ", f);
+		put(f, form, mode_text(it->mode));
+	}
 	if (it->flags & KC_CONF_LISTENER)
 		fputs("; a listener may have its own", f);
 }
