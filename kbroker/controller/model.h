@@ -16,10 +16,14 @@
 
 #include "kcommon/base/kc.h"
 #include "kcommon/base/uuid.h"
+#include "kcommon/io/ev.h"
+#include "kzk/kzk.h"
 #include "kzk/znode/znode.h"
 
 #include <uthash.h>
 
+struct kb_controller;
+struct kb_outgoing;
 struct kb_rpc;
 
 /* Kafka's PartitionState and ReplicaState (kafka.controller). */
@@ -53,6 +57,9 @@ struct kb_creplica {
 	int32_t broker;
 	enum kb_replica_state state;
 	bool dir_offline; /* the broker said KAFKA_STORAGE_ERROR */
+	/* Number of the batch it is in, and where (batch.c). */
+	uint32_t lead_no, stop_no;
+	int32_t lead_at, stop_at;
 };
 
 /* Leader and ISR as in the state znode. */
@@ -77,6 +84,7 @@ struct kb_cpart {
 	struct kb_ids removing;
 	bool led; /* ls is known */
 	struct kb_leadership ls;
+	uint32_t meta_no; /* batch.c */
 };
 
 struct kb_ctopic {
@@ -87,6 +95,8 @@ struct kb_ctopic {
 	bool deleting; /* queued for deletion */
 	bool ineligible; /* deletion waits for something */
 	bool unclean; /* unclean.leader.election.enable, last read */
+	struct kb_controller *c;
+	struct kzk_watch watch; /* of its data */
 	UT_hash_handle hh;
 };
 
@@ -95,7 +105,11 @@ struct kb_cbroker {
 	int64_t epoch; /* czxid of its registration */
 	struct kzk_broker info; /* owned */
 	bool shutting_down;
-	struct kb_rpc *rpc; /* the channel; owned */
+	struct kb_controller *c;
+	struct kb_rpc *rpc; /* owned, as the rest of the channel (channel.c) */
+	struct kb_outgoing *queue;
+	struct kc_timer retry;
+	struct kzk_watch watch; /* of its registration */
 	UT_hash_handle hh;
 };
 

@@ -1,0 +1,74 @@
+/*
+ * controller -- the broker that decides for the cluster, or one in waiting.
+ *
+ * Every broker runs one; the one whose /controller znode exists is active.
+ * Events (watches, answers of brokers, requests) go into one queue, and one
+ * fiber of the control thread works them off, one to its end before the
+ * next, as Kafka's ControllerEventManager does.  A step that waits for ZooKeeper
+ * only delays the next event.
+ *
+ * Every write while active is one multi with a check of /controller_epoch:
+ * KC_EFENCED means somebody else was elected, and we resign (invariant CE-2).
+ *
+ * Kafka: kafka.controller.KafkaController; controller.md.
+ *
+ * @thread control, unless said otherwise
+ */
+#ifndef KB_CONTROLLER_H
+#define KB_CONTROLLER_H
+
+#include "kcommon/base/env.h"
+#include "kcommon/base/kc.h"
+#include "kcommon/base/uuid.h"
+
+struct kb_config;
+struct kb_controller;
+struct kc_loop;
+struct kc_tls;
+struct kzk;
+
+struct kb_controller_params {
+	const struct kc_env *env;
+	struct kc_loop *loop; /* the control thread's, zk's too */
+	struct kzk *zk;
+	const struct kb_config *config;
+	int32_t broker_id;
+	/* How to reach brokers: the listener between them. */
+	const char *listener;
+	struct kc_tls *tls; /* NULL: plaintext; a reference is taken */
+};
+
+int kb_controller_open(
+    struct kb_controller **cp, const struct kb_controller_params *p);
+/* Registered: watch /controller and try to be it. */
+void kb_controller_start(struct kb_controller *c);
+/*
+ * The session expired: stop deciding, at once (ZK-1); queued events are
+ * dropped, queued requests answered NOT_CONTROLLER.
+ */
+void kb_controller_expired(struct kb_controller *c);
+/* Registered anew in a new session. */
+void kb_controller_reelect(struct kb_controller *c);
+/*
+ * No more events; channels are closed.  Before kzk_close(), inside a fiber:
+ * waits until the event under way has ended.
+ */
+void kb_controller_stop(struct kb_controller *c);
+void kb_controller_close(struct kb_controller **cp);
+
+/* Is this broker the active controller?  @thread any */
+bool kb_controller_active(const struct kb_controller *c);
+/* Broker id of the active one as /controller says, -1 none.  @thread any */
+int32_t kb_controller_id(const struct kb_controller *c);
+
+/*
+ * AllocateProducerIds: a block for a broker, in its turn among the events.
+ * On a fiber.  KP code; NONE fills start and len.
+ */
+int16_t kb_controller_allocate_pids(struct kb_controller *c, int32_t broker,
+    int64_t broker_epoch, int64_t *start, int32_t *len);
+
+/* Is this topic waiting to be deleted?  False when we are not active. */
+bool kb_controller_deleting(struct kb_controller *c, const char *topic);
+
+#endif

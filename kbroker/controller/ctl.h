@@ -1,0 +1,153 @@
+/*
+ * ctl -- the inside of the controller, shared by the files of this folder.
+ *
+ * @thread control
+ */
+#ifndef KB_CONTROLLER_CTL_H
+#define KB_CONTROLLER_CTL_H
+
+#include "kbroker/controller/batch.h"
+#include "kbroker/controller/controller.h"
+#include "kbroker/controller/elect.h"
+#include "kbroker/controller/model.h"
+#include "kzk/kzk.h"
+
+#include <stdatomic.h>
+
+#define CTL_LOGGER "kafka.controller.KafkaController"
+#define CTL_STATE_LOGGER "state.change.logger"
+
+enum ctl_event_type {
+	CTL_STARTUP,
+	CTL_CONTROLLER_CHANGE, /* /controller written or gone */
+	CTL_REELECT, /* a new session */
+	CTL_BROKER_CHANGE,
+	CTL_BROKER_DATA, /* broker */
+	CTL_TOPIC_CHANGE,
+	CTL_TOPIC_DATA, /* topic: partitions were added */
+	CTL_TOPIC_DELETION,
+	CTL_LOG_DIR_CHANGE,
+	CTL_ISR_CHANGE,
+	CTL_LEADER_AND_ISR_DONE, /* broker, codes */
+	CTL_STOP_REPLICA_DONE, /* broker, codes */
+	CTL_CALL, /* call(): a request of somebody else's */
+};
+
+/* What a broker said of one partition. */
+struct ctl_code {
+	char *topic; /* owned */
+	int32_t index;
+	int16_t code;
+};
+
+struct ctl_event {
+	struct ctl_event *next;
+	enum ctl_event_type type;
+	int32_t broker;
+	char *topic; /* owned */
+	struct ctl_code *codes; /* owned */
+	int32_t ncodes;
+	void (*call)(struct kb_controller *c, void *arg);
+	void *arg;
+};
+
+struct ctl_replica { /* one replica of one partition */
+	struct kb_cpart *p;
+	int32_t broker;
+};
+
+struct kb_controller {
+	unsigned magic;
+#define KB_CONTROLLER_MAGIC 0xc0a7301e
+	struct kb_controller_params p;
+	char *listener;
+	struct kb_model m;
+
+	_Atomic int32_t id; /* of the active controller, -1 */
+	atomic_bool active; /* it is us */
+	int32_t epoch;
+	int32_t epoch_version; /* of /controller_epoch: the fence */
+
+	/* Events. */
+	struct ctl_event *events;
+	struct kc_fiber *fiber; /* NULL: not running */
+	bool idle; /* the fiber waits for an event */
+	bool stopping;
+	/* The session of the event under way is gone, or we were deposed. */
+	bool aborted;
+
+	uint32_t batch_no; /* marks of struct kb_batch */
+
+	struct kzk_watch w_controller;
+	struct kzk_watch w_ids;
+	struct kzk_watch w_topics;
+	struct kzk_watch w_deletes;
+	struct kzk_watch w_log_dirs;
+	struct kzk_watch w_isr;
+};
+
+/* Appends to the queue; topic is copied. */
+void ctl_post(struct kb_controller *c, enum ctl_event_type type,
+    int32_t broker, const char *topic);
+void ctl_post_event(struct kb_controller *c, struct ctl_event *e);
+void ctl_event_free(struct ctl_event *e);
+/* An event of one at a time: not queued again while it waits in the queue. */
+void ctl_post_once(struct kb_controller *c, enum ctl_event_type type);
+
+/*
+ * Looks at the error of a write: KC_EFENCED (deposed) and KC_ESESSION set
+ * aborted.  True when the event may go on.
+ */
+bool ctl_ok(struct kb_controller *c, int err, const char *what);
+/* op with the fence of our epoch, settled after a lost connection. */
+struct kzk_op *ctl_fenced(struct kb_controller *c, struct kzk_op *op);
+
+/* election.c */
+void ctl_elect(struct kb_controller *c);
+void ctl_controller_change(struct kb_controller *c);
+void ctl_resign(struct kb_controller *c);
+
+/* failover.c */
+void ctl_failover(struct kb_controller *c);
+/* Reads topic znodes into the model, giving ids to topics without. */
+void ctl_load_topics(struct kb_controller *c, char *const *names, int n);
+void ctl_load_states(struct kb_controller *c, struct kb_cpart **parts, int n);
+
+/* brokers.c */
+void ctl_broker_change(struct kb_controller *c);
+void ctl_broker_data(struct kb_controller *c, int32_t id);
+/* Reads ids[0..n) into the model, with channels. */
+void ctl_load_brokers(struct kb_controller *c, const int32_t *ids, int n);
+void ctl_replicas_offline(
+    struct kb_controller *c, struct ctl_replica *v, int n);
+void ctl_leader_and_isr_done(struct kb_controller *c, struct ctl_event *e);
+void ctl_log_dir_change(struct kb_controller *c);
+void ctl_isr_change(struct kb_controller *c);
+
+/* topics.c */
+void ctl_topic_change(struct kb_controller *c);
+void ctl_topic_data(struct kb_controller *c, const char *topic);
+void ctl_new_partitions(struct kb_controller *c, struct kb_cpart **v, int n);
+
+/* delete.c */
+void ctl_topic_deletion(struct kb_controller *c);
+void ctl_resume_deletions(struct kb_controller *c);
+void ctl_stop_replica_done(struct kb_controller *c, struct ctl_event *e);
+
+/* transitions.c: state machines (controller.md 3) */
+/* NEW partitions become ONLINE, with their state znodes. */
+void ctl_parts_init(struct kb_controller *c, struct kb_batch *b,
+    struct kb_cpart **v, int n);
+/* OFFLINE and ONLINE ones get a leader by the offline strategy. */
+void ctl_parts_elect(struct kb_controller *c, struct kb_batch *b,
+    struct kb_cpart **v, int n, enum kb_elect_strategy strategy);
+/* Elect for every partition that is OFFLINE or NEW and not being deleted. */
+void ctl_parts_trigger(struct kb_controller *c, struct kb_batch *b);
+void ctl_replicas_to(struct kb_controller *c, struct kb_batch *b,
+    struct ctl_replica *v, int n, enum kb_replica_state target);
+
+/* channel.c */
+int ctl_channel_open(struct kb_controller *c, struct kb_cbroker *b);
+void ctl_channel_close(struct kb_cbroker *b);
+
+#endif
