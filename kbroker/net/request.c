@@ -5,6 +5,7 @@
 #include "kcommon/base/log.h"
 #include "kcommon/buf/rd.h"
 #include "kcommon/proto/error.h"
+#include "kcommon/proto/header.h"
 #include "kcommon/proto/kp.h"
 #include "kbroker/net/net_priv.h"
 
@@ -45,46 +46,19 @@ kb_request_drop(struct kb_request *req)
 	kb_pool_put_request(req->conn->reactor, req);
 }
 
-/* The header's tagged fields: none is known, all are skipped. */
-static void
-skip_tags(struct kc_rd *r)
-{
-	uint32_t n = kc_rd_uvarint(r);
-
-	/* Each takes two bytes at least, so a false count ends soon. */
-	for (; n > 0 && r->err == KC_OK; n--) {
-		(void)kc_rd_uvarint(r);
-		(void)kc_rd_bytes(r, kc_rd_uvarint(r));
-	}
-}
-
-/*
- * Header versions (ApiMessageTypeGenerator.generateHeaderVersion): 2 when the
- * body is flexible, else 1; 0, without client id, for ControlledShutdown v0.
- */
 static int
 read_header(struct kb_request *req, struct kc_rd *r)
 {
-	int16_t key = kc_rd_i16(r);
+	struct kp_req_header h = { 0 };
+	int rc = kp_req_header_read(r, &h);
 
-	req->version = kc_rd_i16(r);
-	req->correlation_id = kc_rd_i32(r);
-	if (r->err != KC_OK)
-		return r->err;
-	if ((req->api = kp_api_get(key)) == NULL)
-		return KC_EUNSUPPORTED;
-	req->client_id = KC_STR_LIT("");
-	/* Read no further: what a later version looks like is unknown. */
-	if (!kp_api_has_version(req->api, req->version))
+	req->api = h.api;
+	req->version = h.version;
+	req->correlation_id = h.correlation_id;
+	req->client_id = h.client_id.len < 0 ? KC_STR_LIT("") : h.client_id;
+	if (rc == KC_OK && !kp_api_has_version(h.api, h.version))
 		return KC_EVERSION;
-	if (key == kp_key_controlled_shutdown && req->version == 0)
-		return KC_OK;
-	req->client_id = kc_rd_str(r);
-	if (req->client_id.len < 0)
-		req->client_id = KC_STR_LIT("");
-	if (kp_api_is_flexible(req->api, req->version))
-		skip_tags(r);
-	return r->err;
+	return rc;
 }
 
 static int
@@ -145,11 +119,7 @@ encode(struct kb_request *req)
 	KC_ASSERT(!conn->sending && w->p == NULL);
 	w->p = kb_pool_get(conn->reactor, &w->cap);
 	kc_wr_i32(w, 0);
-	kc_wr_i32(w, req->correlation_id);
-	/* ApiVersions: the peer does not know yet what we speak. */
-	if (kp_api_is_flexible(req->api, req->version) &&
-	    req->api->key != kp_key_api_versions)
-		kc_wr_uvarint(w, 0);
+	kp_resp_header_write(w, req->api, req->version, req->correlation_id);
 	rc = kp_encode(&req->api->resp, req->version, w, req->resp);
 	if (rc == KC_OK && kc_wr_total(w) - 4 > INT32_MAX)
 		rc = KC_ELIMIT;
