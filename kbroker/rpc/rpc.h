@@ -17,6 +17,9 @@
  * Versions are the caller's choice (inter.broker.protocol.version decides
  * them in a classic cluster, not ApiVersions).
  *
+ * A failed connection ends what is queued; calls made after that wait for the
+ * back-off and try again.  A lost connection leaves the queue alone.
+ *
  * Limits: KB_RPC_QUEUE_MAX calls wait at most; more: KC_ELIMIT.
  *
  * @thread the channel's loop
@@ -47,7 +50,7 @@ struct kb_rpc_params {
 	int32_t response_max; /* 0: no limit but INT32_MAX */
 };
 
-struct kb_rpc_call {
+struct kb_rpc_call { /* the head of a larger one */
 	/* The caller's. */
 	void *arg;
 
@@ -63,7 +66,6 @@ struct kb_rpc_call {
 	 * kb_rpc_call_free().
 	 */
 	bool keep;
-	struct kb_rpc_priv *priv;
 };
 
 typedef void (*kb_rpc_done_fn)(struct kb_rpc_call *call);
