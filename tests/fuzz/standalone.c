@@ -23,8 +23,7 @@ replay_file(const char *path)
 	struct stat st;
 	uint8_t *data;
 
-	if (f == NULL || fstat(fileno(f), &st) != 0 ||
-	    st.st_size > INPUT_MAX) {
+	if (f == NULL || fstat(fileno(f), &st) != 0 || st.st_size > INPUT_MAX) {
 		perror(path);
 		return -1;
 	}

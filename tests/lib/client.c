@@ -24,9 +24,8 @@ kt_message(struct kt_message *m, int64_t i, int64_t base_ms)
 	if (i % 11 != 5) {
 		m->body = malloc(n + 32);
 		KT_CHECK(m->body != NULL);
-		m->value_len = (size_t)sprintf(m->body, "%010lld|",
-				   (long long)i) +
-		    n;
+		m->value_len =
+		    (size_t)sprintf(m->body, "%010lld|", (long long)i) + n;
 		memset(m->body + 11, "abcdefghijklmnop"[i & 15], n);
 		m->value = m->body;
 		if (i % 7 == 3) {
@@ -83,8 +82,8 @@ set(rd_kafka_conf_t *conf, const char *name, const char *value)
 }
 
 rd_kafka_t *
-kt_client(const struct kt_cluster *c, rd_kafka_type_t type, enum kt_listener l,
-    ...)
+kt_client(
+    const struct kt_cluster *c, rd_kafka_type_t type, enum kt_listener l, ...)
 {
 	rd_kafka_conf_t *conf = rd_kafka_conf_new();
 	struct kt_acks *acks = calloc(1, sizeof *acks);
@@ -184,17 +183,16 @@ kt_flush(rd_kafka_t *rk, int limit_ms)
 	rd_kafka_resp_err_t err = rd_kafka_flush(rk, limit_ms);
 
 	KT_CHECKF(err == RD_KAFKA_RESP_ERR_NO_ERROR,
-	    "%d messages without an answer after %d ms",
-	    rd_kafka_outq_len(rk), limit_ms);
+	    "%d messages without an answer after %d ms", rd_kafka_outq_len(rk),
+	    limit_ms);
 }
 
 static void
 same_bytes(const char *what, int64_t i, const void *got, size_t got_len,
     const char *want, size_t want_len)
 {
-	KT_CHECKF((got == NULL) == (want == NULL),
-	    "%s of message %lld is %s", what, (long long)i,
-	    got == NULL ? "null" : "not null");
+	KT_CHECKF((got == NULL) == (want == NULL), "%s of message %lld is %s",
+	    what, (long long)i, got == NULL ? "null" : "not null");
 	KT_CHECKF(got_len == want_len &&
 		(want_len == 0 || memcmp(got, want, want_len) == 0),
 	    "%s of message %lld differs (%zu bytes, not %zu)", what,
@@ -202,8 +200,8 @@ same_bytes(const char *what, int64_t i, const void *got, size_t got_len,
 }
 
 static void
-same_headers(const rd_kafka_message_t *got, const struct kt_message *m,
-    int64_t i)
+same_headers(
+    const rd_kafka_message_t *got, const struct kt_message *m, int64_t i)
 {
 	rd_kafka_headers_t *h = NULL;
 	int k;
@@ -219,8 +217,8 @@ same_headers(const rd_kafka_message_t *got, const struct kt_message *m,
 		const void *value = NULL;
 		size_t len = 0;
 
-		KT_EQ(rd_kafka_header_get_all(h, (size_t)k, &name, &value,
-			  &len),
+		KT_EQ(
+		    rd_kafka_header_get_all(h, (size_t)k, &name, &value, &len),
 		    0);
 		KT_CHECK(strcmp(name, m->header[k].name) == 0);
 		same_bytes("header", i, value, len, m->header[k].value,
@@ -250,8 +248,7 @@ start_reading(rd_kafka_t *rk, const char *topic, int partition)
 	rd_kafka_topic_t *rkt = rd_kafka_topic_new(rk, topic, NULL);
 
 	KT_CHECK(rkt != NULL);
-	KT_EQ(rd_kafka_consume_start(
-		  rkt, partition, RD_KAFKA_OFFSET_BEGINNING),
+	KT_EQ(rd_kafka_consume_start(rkt, partition, RD_KAFKA_OFFSET_BEGINNING),
 	    0);
 	return rkt;
 }
@@ -264,18 +261,18 @@ stop_reading(rd_kafka_topic_t *rkt, int partition)
 }
 
 void
-kt_consume_same(rd_kafka_t *rk, const char *topic, int partition,
-    int64_t from, int64_t to, int64_t base_ms)
+kt_consume_same(rd_kafka_t *rk, const char *topic, int partition, int64_t from,
+    int64_t to, int64_t base_ms)
 {
 	rd_kafka_topic_t *rkt = start_reading(rk, topic, partition);
 	int64_t i = from;
 
 	while (i < to) {
-		rd_kafka_message_t *m = rd_kafka_consume(
-		    rkt, partition, REPLY_MS);
+		rd_kafka_message_t *m =
+		    rd_kafka_consume(rkt, partition, REPLY_MS);
 
-		KT_CHECKF(m != NULL, "%s-%d: no message %lld", topic,
-		    partition, (long long)i);
+		KT_CHECKF(m != NULL, "%s-%d: no message %lld", topic, partition,
+		    (long long)i);
 		if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			KT_EQ(m->offset, i - from);
 			same_message(m, i++, base_ms);
@@ -289,19 +286,19 @@ kt_consume_same(rd_kafka_t *rk, const char *topic, int partition,
 }
 
 int64_t
-kt_consume_all(rd_kafka_t *rk, const char *topic, int partition,
-    kt_seen_fn *cb, void *arg)
+kt_consume_all(
+    rd_kafka_t *rk, const char *topic, int partition, kt_seen_fn *cb, void *arg)
 {
 	rd_kafka_topic_t *rkt = start_reading(rk, topic, partition);
 	bool end = false;
 	int64_t n = 0;
 
 	while (!end) {
-		rd_kafka_message_t *m = rd_kafka_consume(
-		    rkt, partition, REPLY_MS);
+		rd_kafka_message_t *m =
+		    rd_kafka_consume(rkt, partition, REPLY_MS);
 
-		KT_CHECKF(m != NULL, "%s-%d: no end after %lld messages",
-		    topic, partition, (long long)n);
+		KT_CHECKF(m != NULL, "%s-%d: no end after %lld messages", topic,
+		    partition, (long long)n);
 		if (m->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
 			cb(m, arg);
 			n++;
@@ -337,8 +334,8 @@ admin_result(rd_kafka_queue_t *q)
 	rd_kafka_event_t *ev = rd_kafka_queue_poll(q, REPLY_MS);
 
 	KT_CHECKF(ev != NULL, "no answer to an admin request");
-	KT_CHECKF(rd_kafka_event_error(ev) == RD_KAFKA_RESP_ERR_NO_ERROR,
-	    "%s", rd_kafka_event_error_string(ev));
+	KT_CHECKF(rd_kafka_event_error(ev) == RD_KAFKA_RESP_ERR_NO_ERROR, "%s",
+	    rd_kafka_event_error_string(ev));
 	return ev;
 }
 
@@ -347,8 +344,8 @@ kt_create_topic(rd_kafka_t *rk, const char *topic, int partitions,
     const char *config, const char *value)
 {
 	char text[256];
-	rd_kafka_NewTopic_t *nt = rd_kafka_NewTopic_new(
-	    topic, partitions, 1, text, sizeof text);
+	rd_kafka_NewTopic_t *nt =
+	    rd_kafka_NewTopic_new(topic, partitions, 1, text, sizeof text);
 	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
 	rd_kafka_resp_err_t err;
 	rd_kafka_event_t *ev;
@@ -399,8 +396,8 @@ kt_topic_partitions(rd_kafka_t *rk, const char *topic)
 
 	/* All topics: asking for one by name could create it. */
 	err = rd_kafka_metadata(rk, 1, NULL, &md, REPLY_MS);
-	KT_CHECKF(err == RD_KAFKA_RESP_ERR_NO_ERROR, "%s",
-	    rd_kafka_err2str(err));
+	KT_CHECKF(
+	    err == RD_KAFKA_RESP_ERR_NO_ERROR, "%s", rd_kafka_err2str(err));
 	for (i = 0; i < md->topic_cnt; i++) {
 		const struct rd_kafka_metadata_topic *t = &md->topics[i];
 

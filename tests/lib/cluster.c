@@ -114,8 +114,8 @@ start_zookeeper(struct kt_cluster *c)
 		NULL };
 	snprintf(text, sizeof text, "%s/zk.log", c->dir);
 	c->zk_pid = kt_spawn(text, argv);
-	KT_UNTIL(30000,
-	    kt_can_connect(c->zk_port) || kt_ended(c->zk_pid, &status));
+	KT_UNTIL(
+	    30000, kt_can_connect(c->zk_port) || kt_ended(c->zk_pid, &status));
 	KT_CHECKF(kt_can_connect(c->zk_port), "ZooKeeper did not start");
 	snprintf(c->chroot, sizeof c->chroot, "/kb");
 	snprintf(c->zk, sizeof c->zk, "127.0.0.1:%d%s", c->zk_port, c->chroot);
@@ -150,24 +150,23 @@ write_properties(struct kt_cluster *c, struct kt_broker *b, const char *props)
 	char path[KT_PATH + 32];
 	char *text = NULL;
 
-	KT_CHECK(
-	    asprintf(&text,
-		"broker.id=%d\n"
-		"listeners=PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d\n"
-		"log.dirs=%s/data\n"
-		"zookeeper.connect=%s\n"
-		"zookeeper.session.timeout.ms=4000\n"
-		"ssl.keystore.type=PEM\n"
-		"ssl.keystore.location=%s/server.pem\n"
-		"ssl.truststore.type=PEM\n"
-		"ssl.truststore.location=%s\n"
-		"offsets.topic.replication.factor=1\n"
-		"transaction.state.log.replication.factor=1\n"
-		"transaction.state.log.min.isr=1\n"
-		"group.initial.rebalance.delay.ms=0\n"
-		"%s",
-		b->id, b->port[KT_PLAIN], b->port[KT_SSL], b->dir, c->zk,
-		c->dir, c->ca, props != NULL ? props : "") > 0);
+	KT_CHECK(asprintf(&text,
+		     "broker.id=%d\n"
+		     "listeners=PLAINTEXT://127.0.0.1:%d,SSL://127.0.0.1:%d\n"
+		     "log.dirs=%s/data\n"
+		     "zookeeper.connect=%s\n"
+		     "zookeeper.session.timeout.ms=4000\n"
+		     "ssl.keystore.type=PEM\n"
+		     "ssl.keystore.location=%s/server.pem\n"
+		     "ssl.truststore.type=PEM\n"
+		     "ssl.truststore.location=%s\n"
+		     "offsets.topic.replication.factor=1\n"
+		     "transaction.state.log.replication.factor=1\n"
+		     "transaction.state.log.min.isr=1\n"
+		     "group.initial.rebalance.delay.ms=0\n"
+		     "%s",
+		     b->id, b->port[KT_PLAIN], b->port[KT_SSL], b->dir, c->zk,
+		     c->dir, c->ca, props != NULL ? props : "") > 0);
 	snprintf(path, sizeof path, "%s/server.properties", b->dir);
 	kt_write_file(path, text);
 	free(text);

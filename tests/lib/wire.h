@@ -64,8 +64,8 @@ int kt_metadata(int port, int *controller_id);
  */
 void kt_put_batch(struct kt_bytes *b, size_t n);
 /* Produce v3 of records (a batch or not) to partition 0 of topic, acks 1. */
-void kt_produce_body(struct kt_bytes *b, const char *topic,
-    const struct kt_bytes *records);
+void kt_produce_body(
+    struct kt_bytes *b, const char *topic, const struct kt_bytes *records);
 /* The error code in a Produce v3 answer. */
 int kt_produce_error(struct kt_bytes *answer);
 uint32_t kt_crc32c(const uint8_t *p, size_t n);

@@ -62,8 +62,8 @@ main(int argc, char **argv)
 	give_all(c);
 	status = kt_run(NULL, (const char *const *)(uintptr_t)(argv + 1));
 	if (status != 0 && status != KT_SKIP)
-		kt_fail(__FILE__, __LINE__, "%s ended with %d", argv[1],
-		    status);
+		kt_fail(
+		    __FILE__, __LINE__, "%s ended with %d", argv[1], status);
 	/* It may have stopped the broker, to start another on its files. */
 	if (kt_ended(c->b[0].pid, &(int){ 0 }))
 		c->b[0].pid = 0;

@@ -74,8 +74,8 @@ recompress(const struct kt_cluster *c, const char *stored)
 	int p;
 
 	snprintf(topic, sizeof topic, "b01-stored-%s", stored);
-	KT_EQ(kt_create_topic(rk, topic, PARTITIONS, "compression.type",
-		  stored),
+	KT_EQ(
+	    kt_create_topic(rk, topic, PARTITIONS, "compression.type", stored),
 	    0);
 	produce(c, &w, topic);
 	for (p = 0; p < PARTITIONS; p++)

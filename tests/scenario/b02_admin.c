@@ -76,8 +76,9 @@ made_by_producing(const struct kt_cluster *c)
 int
 main(void)
 {
-	struct kt_cluster *c = kt_cluster_start(1, "num.partitions=2\n"
-						   "file.delete.delay.ms=500\n");
+	struct kt_cluster *c = kt_cluster_start(1,
+	    "num.partitions=2\n"
+	    "file.delete.delay.ms=500\n");
 	rd_kafka_t *rk = kt_client(c, RD_KAFKA_PRODUCER, KT_PLAIN, NULL);
 
 	create_and_delete(c, rk);

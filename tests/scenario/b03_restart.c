@@ -19,8 +19,8 @@
 static const char *const left[] = { ".kafka_cleanshutdown", "meta.properties",
 	"recovery-point-offset-checkpoint", "replication-offset-checkpoint",
 	"log-start-offset-checkpoint", "kept-0/partition.metadata",
-	"kept-0/leader-epoch-checkpoint",
-	"kept-0/00000000000000000000.log", "kept-0/00000000000000000000.index",
+	"kept-0/leader-epoch-checkpoint", "kept-0/00000000000000000000.log",
+	"kept-0/00000000000000000000.index",
 	"kept-0/00000000000000000000.timeindex" };
 
 static char *
@@ -39,8 +39,8 @@ cluster_id(const struct kt_cluster *c)
 static void
 produce(const struct kt_cluster *c, int64_t from, int64_t to, int64_t base_ms)
 {
-	rd_kafka_t *rk = kt_client(c, RD_KAFKA_PRODUCER, KT_PLAIN,
-	    "enable.idempotence", "true", NULL);
+	rd_kafka_t *rk = kt_client(
+	    c, RD_KAFKA_PRODUCER, KT_PLAIN, "enable.idempotence", "true", NULL);
 	int64_t i;
 
 	for (i = from; i < to; i++)
@@ -85,8 +85,8 @@ main(void)
 		n += MESSAGES;
 		kt_broker_term(c, 0);
 		for (i = 0; i < sizeof left / sizeof *left; i++)
-			KT_CHECKF(access(kt_data_path(c, 0, left[i]), F_OK) ==
-				0,
+			KT_CHECKF(
+			    access(kt_data_path(c, 0, left[i]), F_OK) == 0,
 			    "%s is missing after a clean stop", left[i]);
 		KT_CHECK(has_snapshot(c, n));
 		char *now = cluster_id(c);

@@ -63,14 +63,14 @@ bad_frames(void)
 	static const uint8_t huge[] = { 0x7f, 0xff, 0xff, 0xff, 0, 3 };
 	static const uint8_t over[] = { 0x06, 0x40, 0x00, 0x01, 0, 3 };
 	static const uint8_t negative[] = { 0xff, 0xff, 0xff, 0xfe, 0, 3 };
-	static const uint8_t tls[] = { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01,
-		0x00, 0x01, 0xfc, 0x03, 0x03 };
+	static const uint8_t tls[] = { 0x16, 0x03, 0x01, 0x02, 0x00, 0x01, 0x00,
+		0x01, 0xfc, 0x03, 0x03 };
 	/* A header cut after the API key; an API that is none. */
 	static const uint8_t cut[] = { 0, 0, 0, 2, 0, 3 };
 	static const uint8_t no_api[] = { 0, 0, 0, 10, 0x03, 0xe7, 0, 0, 0, 0,
 		0, 1, 0xff, 0xff };
-	static const uint8_t no_version[] = { 0, 0, 0, 10, 0, 3, 0, 99, 0, 0,
-		0, 1, 0xff, 0xff };
+	static const uint8_t no_version[] = { 0, 0, 0, 10, 0, 3, 0, 99, 0, 0, 0,
+		1, 0xff, 0xff };
 	/* A client id that is longer than the frame. */
 	static const uint8_t long_id[] = { 0, 0, 0, 10, 0, 3, 0, 1, 0, 0, 0, 1,
 		0x7f, 0xff };

@@ -104,8 +104,8 @@ verify(const struct kt_cluster *c, const struct kt_acks *acks, int64_t n)
 	}
 	for (i = 0; i < n; i++)
 		lost += acks->state[i] == 1 && !ck.seen[i];
-	KT_CHECKF(lost == 0, "%lld acknowledged messages are lost",
-	    (long long)lost);
+	KT_CHECKF(
+	    lost == 0, "%lld acknowledged messages are lost", (long long)lost);
 	kt_step("%lld sent, %lld acknowledged, %lld there, none lost or twice",
 	    (long long)n, (long long)acks->acked, (long long)total);
 	free(ck.seen);
@@ -118,9 +118,8 @@ main(void)
 	struct kt_cluster *c = kt_cluster_start(
 	    1, "log.segment.bytes=1048576\nnum.partitions=2\n");
 	rd_kafka_t *rk = kt_client(c, RD_KAFKA_PRODUCER, KT_PLAIN,
-	    "enable.idempotence", "true", "acks", "all",
-	    "delivery.timeout.ms", "120000", "queue.buffering.max.messages",
-	    "30000", NULL);
+	    "enable.idempotence", "true", "acks", "all", "delivery.timeout.ms",
+	    "120000", "queue.buffering.max.messages", "30000", NULL);
 	struct kt_acks *acks = kt_acks_of(rk);
 	int64_t base_ms = (int64_t)time(NULL) * 1000 - 60000;
 	int64_t n = 0;

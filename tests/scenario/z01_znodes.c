@@ -132,8 +132,8 @@ check_data(const struct want *w, const char *data)
 	json_t *got;
 
 	if (w->data == NULL) {
-		KT_CHECKF(data == NULL, "%s holds \"%s\", not null", w->path,
-		    data);
+		KT_CHECKF(
+		    data == NULL, "%s holds \"%s\", not null", w->path, data);
 		return;
 	}
 	KT_CHECKF(data != NULL, "%s holds null", w->path);
@@ -164,10 +164,9 @@ check_all(struct kt_zk *zk)
 		    w->path, node.ephemeral);
 		KT_CHECKF(node.version == w->version, "%s: version %d, not %d",
 		    w->path, node.version, w->version);
-		KT_CHECKF(node.open_acl, "%s: not world:anyone:cdrwa",
-		    w->path);
-		KT_CHECKF(node.czxid >= before,
-		    "%s was created too early", w->path);
+		KT_CHECKF(node.open_acl, "%s: not world:anyone:cdrwa", w->path);
+		KT_CHECKF(
+		    node.czxid >= before, "%s was created too early", w->path);
 		before = node.czxid;
 		kt_znode_free(&node);
 	}
