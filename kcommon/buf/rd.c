@@ -7,7 +7,8 @@
 void
 kc_rd_init(struct kc_rd *r, const void *frame, size_t len)
 {
-	r->p = frame;
+	/* NULL is fine for nothing, but adding to it would not be C. */
+	r->p = frame != NULL ? frame : (const void *)"";
 	r->end = r->p + len;
 	r->err = KC_OK;
 }

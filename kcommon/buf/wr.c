@@ -64,8 +64,8 @@ grow(struct kc_wr *w, size_t n)
 	return true;
 }
 
-bool
-kc_wr_room(struct kc_wr *w, size_t n)
+static inline bool
+room(struct kc_wr *w, size_t n)
 {
 	if (KC_UNLIKELY(w->err != KC_OK))
 		return false;
@@ -75,40 +75,54 @@ kc_wr_room(struct kc_wr *w, size_t n)
 	return grow(w, n);
 }
 
-void
-kc_wr_bytes(struct kc_wr *w, const void *p, size_t n)
+bool
+kc_wr_room(struct kc_wr *w, size_t n)
 {
-	if (n == 0 || !kc_wr_room(w, n))
+	return room(w, n);
+}
+
+/* Inline, so that numbers are stored and not copied by a call. */
+static inline void
+append(struct kc_wr *w, const void *p, size_t n)
+{
+	if (!room(w, n))
 		return;
 	memcpy(w->p + w->len, p, n);
 	w->len += n;
 }
 
 void
+kc_wr_bytes(struct kc_wr *w, const void *p, size_t n)
+{
+	if (n > 0)
+		append(w, p, n);
+}
+
+void
 kc_wr_i8(struct kc_wr *w, int8_t v)
 {
-	kc_wr_bytes(w, &v, sizeof v);
+	append(w, &v, sizeof v);
 }
 
 void
 kc_wr_u16(struct kc_wr *w, uint16_t v)
 {
 	v = htobe16(v);
-	kc_wr_bytes(w, &v, sizeof v);
+	append(w, &v, sizeof v);
 }
 
 void
 kc_wr_u32(struct kc_wr *w, uint32_t v)
 {
 	v = htobe32(v);
-	kc_wr_bytes(w, &v, sizeof v);
+	append(w, &v, sizeof v);
 }
 
 static void
 write_u64(struct kc_wr *w, uint64_t v)
 {
 	v = htobe64(v);
-	kc_wr_bytes(w, &v, sizeof v);
+	append(w, &v, sizeof v);
 }
 
 void
@@ -141,7 +155,7 @@ kc_wr_f64(struct kc_wr *w, double v)
 void
 kc_wr_uuid(struct kc_wr *w, const struct kc_uuid *u)
 {
-	kc_wr_bytes(w, u->b, sizeof u->b);
+	append(w, u->b, sizeof u->b);
 }
 
 static void
@@ -150,6 +164,11 @@ write_leb128(struct kc_wr *w, uint64_t v)
 	uint8_t buf[10];
 	size_t n = 0;
 
+	if (KC_LIKELY(v < 0x80)) { /* most lengths */
+		buf[0] = (uint8_t)v;
+		append(w, buf, 1);
+		return;
+	}
 	while (v >= 0x80) {
 		buf[n++] = (uint8_t)(v | 0x80);
 		v >>= 7;
