@@ -38,8 +38,8 @@ int64_t kc_rd_i64(struct kc_rd *r);
 double kc_rd_f64(struct kc_rd *r);
 void kc_rd_uuid(struct kc_rd *r, struct kc_uuid *u);
 uint32_t kc_rd_uvarint(struct kc_rd *r); /* at most 5 bytes */
-int32_t kc_rd_varint(struct kc_rd *r);	 /* zig-zag, at most 5 bytes */
-int64_t kc_rd_varlong(struct kc_rd *r);	 /* zig-zag, at most 10 bytes */
+int32_t kc_rd_varint(struct kc_rd *r); /* zig-zag, at most 5 bytes */
+int64_t kc_rd_varlong(struct kc_rd *r); /* zig-zag, at most 10 bytes */
 
 /* A slice of exactly n bytes, or NULL and the sticky error. */
 const uint8_t *kc_rd_bytes(struct kc_rd *r, size_t n);

@@ -24,7 +24,7 @@
  */
 struct kc_fileref {
 	struct kc_ref ref;
-	int fd;				       /* of env->file; constant */
+	int fd; /* of env->file; constant */
 	void (*release)(struct kc_fileref *f); /* closes and frees */
 };
 
@@ -51,7 +51,7 @@ kc_fileref_put(struct kc_fileref **fp)
  * and gives it to the writer, which takes its own).
  */
 struct kc_records {
-	int32_t len;	  /* -1 null */
+	int32_t len; /* -1 null */
 	const uint8_t *p; /* borrowed; NULL for a file range */
 	struct kc_fileref *file;
 	int64_t file_off;
@@ -70,7 +70,7 @@ struct kc_wr {
 	uint8_t *p; /* malloc'ed, owned */
 	size_t len;
 	size_t cap;
-	size_t max;	     /* limit for len; 0 means INT32_MAX */
+	size_t max; /* limit for len; 0 means INT32_MAX */
 	struct kc_cut *cuts; /* ascending at; owned */
 	size_t ncuts;
 	size_t cuts_cap;
@@ -99,7 +99,7 @@ void kc_wr_uvarint(struct kc_wr *w, uint32_t v);
 void kc_wr_varint(struct kc_wr *w, int32_t v);
 void kc_wr_varlong(struct kc_wr *w, int64_t v);
 void kc_wr_bytes(struct kc_wr *w, const void *p, size_t n);
-void kc_wr_str(struct kc_wr *w, struct kc_str s);  /* classic */
+void kc_wr_str(struct kc_wr *w, struct kc_str s); /* classic */
 void kc_wr_cstr(struct kc_wr *w, struct kc_str s); /* compact */
 /* len bytes of file from off come here; takes its own reference. */
 void kc_wr_file(

@@ -23,7 +23,7 @@ static bool
 resp_has_tags(const struct kp_api *api, int16_t version)
 {
 	return api->key != kp_key_api_versions &&
-	       kp_api_is_flexible(api, version);
+	    kp_api_is_flexible(api, version);
 }
 
 int

@@ -102,8 +102,8 @@ struct kp_msg {
 
 struct kp_api {
 	int16_t key;
-	const char *name;      /* "LeaveGroup" */
-	int16_t min, max;      /* versions a 3.9 broker speaks */
+	const char *name; /* "LeaveGroup" */
+	int16_t min, max; /* versions a 3.9 broker speaks */
 	int16_t flexible_from; /* INT16_MAX: never */
 	struct kp_msg req;
 	struct kp_msg resp;

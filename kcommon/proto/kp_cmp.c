@@ -40,7 +40,7 @@ equal_array(const struct kp_field *f, const void *pa, const void *pb)
 		return equal_strings(a.v, b.v, a.n);
 	if (f->type != KP_T_ARRAY)
 		return memcmp(a.v, b.v, (size_t)a.n * kp_field_elem_size(f)) ==
-		       0;
+		    0;
 	d = f->sub();
 	for (i = 0; i < a.n; i++) {
 		size_t off = (size_t)i * d->size;

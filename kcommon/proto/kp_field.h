@@ -22,8 +22,8 @@ enum kp_type {
 	KP_T_INT32S, /* from here on arrays */
 	KP_T_INT64S,
 	KP_T_STRINGS,
-	KP_T_ARRAY,  /* of structs */
-	KP_T_EMBED,  /* a struct */
+	KP_T_ARRAY, /* of structs */
+	KP_T_EMBED, /* a struct */
 	KP_T_OPTION, /* a struct or null */
 };
 
@@ -35,15 +35,15 @@ enum kp_type {
 struct kp_field {
 	const char *name;
 	const struct kp_desc *(*sub)(void); /* of ARRAY, EMBED, OPTION */
-	int64_t dflt;			    /* of the numbers and BOOL */
-	uint32_t off;			    /* in the struct */
-	uint8_t type;			    /* enum kp_type */
-	bool null_dflt;			    /* the default is null, not empty */
-	bool ignorable;	  /* may be lost in a version that lacks it */
-	int16_t from;	  /* first version */
-	int16_t end;	  /* first version without it; 0: none */
+	int64_t dflt; /* of the numbers and BOOL */
+	uint32_t off; /* in the struct */
+	uint8_t type; /* enum kp_type */
+	bool null_dflt; /* the default is null, not empty */
+	bool ignorable; /* may be lost in a version that lacks it */
+	int16_t from; /* first version */
+	int16_t end; /* first version without it; 0: none */
 	int16_t nullable; /* first version where it may be null, +1; 0: none */
-	int16_t tag;	  /* tag number +1; 0: not tagged */
+	int16_t tag; /* tag number +1; 0: not tagged */
 };
 
 /* The attributes of a line, in any order. */

@@ -51,9 +51,9 @@ kp_field_init(const struct kp_field *f, void *s)
 		    f->null_dflt ? KC_STR_NULL : (struct kc_str){ "", 0 };
 		break;
 	case KP_T_RECORDS:
-		*(struct kc_records *)p = f->null_dflt
-					      ? KC_RECORDS_NULL
-					      : (struct kc_records){ .len = 0 };
+		*(struct kc_records *)p = f->null_dflt ?
+		    KC_RECORDS_NULL :
+		    (struct kc_records){ .len = 0 };
 		break;
 	case KP_T_INT32S:
 	case KP_T_INT64S:

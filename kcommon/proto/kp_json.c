@@ -42,12 +42,13 @@ static size_t
 utf8_len(const uint8_t *p, size_t left)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t i, n = *p < 0x80	  ? 1
-		      : *p < 0xc2 ? 0
-		      : *p < 0xe0 ? 2
-		      : *p < 0xf0 ? 3
-		      : *p < 0xf5 ? 4
-				  : 0;
+	size_t i,
+	    n = *p < 0x80 ? 1 :
+	    *p < 0xc2	  ? 0 :
+	    *p < 0xe0	  ? 2 :
+	    *p < 0xf0	  ? 3 :
+	    *p < 0xf5	  ? 4 :
+			    0;
 	uint32_t c;
 
 	if (n <= 1 || n > left)

@@ -224,7 +224,7 @@ static bool
 is_tagged_out(const struct kp_out *out, const struct kp_field *f, const void *s)
 {
 	return f->tag != 0 && kp_field_in(f, out->version) &&
-	       !kp_field_is_default(f, s);
+	    !kp_field_is_default(f, s);
 }
 
 /* Kafka's schemas list tagged fields in the order of their tags. */
