@@ -28,6 +28,7 @@ enum ctl_event_type {
 	CTL_TOPIC_DELETION,
 	CTL_LOG_DIR_CHANGE,
 	CTL_ISR_CHANGE,
+	CTL_ISR_OF, /* topic, and the partition in broker */
 	CTL_LEADER_AND_ISR_DONE, /* broker, codes */
 	CTL_STOP_REPLICA_DONE, /* broker, codes */
 	CTL_CALL, /* call(): a request of somebody else's */
@@ -107,7 +108,9 @@ void ctl_elect(struct kb_controller *c);
 void ctl_controller_change(struct kb_controller *c);
 void ctl_resign(struct kb_controller *c);
 
-/* failover.c */
+/* election.c, failover.c */
+/* /feature as a 3.9 controller leaves it; false: the event cannot go on. */
+bool ctl_setup_feature(struct kb_controller *c);
 void ctl_failover(struct kb_controller *c);
 /* Reads topic znodes into the model, giving ids to topics without. */
 void ctl_load_topics(struct kb_controller *c, char *const *names, int n);
@@ -123,6 +126,7 @@ void ctl_replicas_offline(
 void ctl_leader_and_isr_done(struct kb_controller *c, struct ctl_event *e);
 void ctl_log_dir_change(struct kb_controller *c);
 void ctl_isr_change(struct kb_controller *c);
+void ctl_isr_of(struct kb_controller *c, const char *topic, int32_t index);
 
 /* topics.c */
 void ctl_topic_change(struct kb_controller *c);

@@ -5,12 +5,12 @@
  * KafkaZkClient.registerControllerAndIncrementControllerEpoch.
  */
 #include "kbroker/controller/ctl.h"
+#include "kcommon/base/clock.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
 #include "kcommon/io/fiber.h"
 #include "kzk/await.h"
 #include "kzk/path.h"
-#include "kzk/recipe/election.h"
 #include "kzk/znode/znode.h"
 
 #define RETRY_MS 1000
@@ -87,10 +87,93 @@ ctl_controller_change(struct kb_controller *c)
 		ctl_elect(c);
 }
 
+/* /controller_epoch and its version; made with 0 when there is none. */
+static int
+read_epoch(struct kb_controller *c, int32_t *epoch, int32_t *version)
+{
+	struct kzk_op *op;
+	int rc;
+
+	for (;;) {
+		rc = kzk_await(
+		    kzk_op_get(c->p.zk, KZK_CONTROLLER_EPOCH, NULL), &op);
+		if (rc == KC_OK) {
+			*version = op->stat.version;
+			return kzk_controller_epoch_decode(op->data, epoch);
+		}
+		if (rc != KC_ENOENT)
+			return rc;
+		rc = kzk_await(kzk_op_safe(kzk_op_create(c->p.zk,
+				   KZK_CONTROLLER_EPOCH, KC_STR_LIT("0"), 0)),
+		    NULL);
+		if (rc != KC_OK && rc != KC_EEXIST)
+			return rc;
+	}
+}
+
+/* Create /controller and raise the epoch, both or none. */
+static int
+claim(struct kb_controller *c, int32_t epoch, int32_t version)
+{
+	struct kzk_controller z = { .broker = c->p.broker_id,
+		.timestamp_ms = kc_wall_ms(c->p.env->clock),
+		.kraft_epoch = -1 };
+	struct kzk_text node = { 0 }, next = { 0 };
+	struct kzk_op *m;
+	int rc = kzk_controller_encode(&z, &node);
+
+	if (rc == KC_OK)
+		rc = kzk_controller_epoch_encode(epoch + 1, &next);
+	if (rc == KC_OK) {
+		m = kzk_op_multi(c->p.zk);
+		m = kzk_op_add(m, kzk_op_create(c->p.zk, KZK_CONTROLLER,
+				      kzk_text_str(&node), KZK_EPHEMERAL));
+		m = kzk_op_add(m, kzk_op_set(c->p.zk, KZK_CONTROLLER_EPOCH,
+				      kzk_text_str(&next), version));
+		rc = kzk_await(m, NULL);
+	}
+	kzk_text_fini(&node);
+	kzk_text_fini(&next);
+	return rc;
+}
+
+/*
+ * KC_OK and *won.  A refusal may be the echo of a claim of ours whose answer
+ * was lost: we have won only if both nodes say so (CE-1).
+ */
+static int
+run_election(struct kb_controller *c, bool *won)
+{
+	int32_t epoch, version, now, now_version, id;
+	int rc = read_epoch(c, &epoch, &version);
+
+	*won = false;
+	if (rc != KC_OK)
+		return rc;
+	rc = claim(c, epoch, version);
+	if (rc == KC_OK) {
+		c->epoch = epoch + 1;
+		c->epoch_version = version + 1;
+		*won = true;
+		return KC_OK;
+	}
+	if (rc != KC_EEXIST && rc != KC_EBADVERSION && rc != KC_EINDOUBT)
+		return rc;
+	if ((rc = read_controller(c, &id)) != KC_OK ||
+	    (rc = read_epoch(c, &now, &now_version)) != KC_OK)
+		return rc;
+	if (id == c->p.broker_id && now == epoch + 1) {
+		c->epoch = now;
+		c->epoch_version = now_version;
+		*won = true;
+	}
+	return KC_OK;
+}
+
 void
 ctl_elect(struct kb_controller *c)
 {
-	struct kzk_elected e = { 0 };
+	bool won;
 	int32_t id;
 	int rc = read_controller(c, &id);
 
@@ -106,10 +189,8 @@ ctl_elect(struct kb_controller *c)
 		    c->p.broker_id, id);
 		return;
 	}
-	rc = ctl_run_election(c, &e);
-	if (rc == KC_OK && e.won) {
-		c->epoch = e.epoch;
-		c->epoch_version = e.epoch_version;
+	rc = run_election(c, &won);
+	if (rc == KC_OK && won) {
 		atomic_store(&c->id, c->p.broker_id);
 		atomic_store(&c->active, true);
 		kc_log(KC_LOG_INFO, CTL_LOGGER,
