@@ -33,11 +33,11 @@ struct kc_decomp {
 	struct kc_decomp_params params;
 	const uint8_t *p; /* p <= end: input not taken yet */
 	const uint8_t *end;
-	uint64_t max;	/* of output */
+	uint64_t max; /* of output */
 	uint64_t total; /* output so far */
 	int err;
 	bool done;
-	bool raw;     /* snappy without framing */
+	bool raw; /* snappy without framing */
 	bool between; /* at the end of a gzip member, lz4 or zstd frame */
 	/* snappy: plain bytes of the present block. */
 	size_t at;

@@ -59,11 +59,11 @@ struct kc_decomp;
 
 struct kc_decomp_params {
 	enum kc_codec codec; /* 0..KC_CODEC_MAX, checked by the caller */
-	const void *in;	     /* borrowed until close */
+	const void *in; /* borrowed until close */
 	size_t len;
-	uint64_t max;	    /* bytes of output; 0: KC_DECOMP_MAX */
+	uint64_t max; /* bytes of output; 0: KC_DECOMP_MAX */
 	uint32_t ratio_max; /* output to input; 0: no limit */
-	bool lz4_v0;	    /* the header checksum of magic v0, not checked */
+	bool lz4_v0; /* the header checksum of magic v0, not checked */
 };
 
 /*
@@ -88,10 +88,10 @@ struct kc_comp;
 
 struct kc_comp_params {
 	enum kc_codec codec;
-	int level;	   /* checked by kc_codec_level_ok(), else KC_EINVAL */
-	int64_t size;	   /* exact bytes to come, or -1: unknown */
+	int level; /* checked by kc_codec_level_ok(), else KC_EINVAL */
+	int64_t size; /* exact bytes to come, or -1: unknown */
 	struct kc_wr *out; /* appended to */
-	bool lz4_v0;	   /* write the header checksum that magic v0 wants */
+	bool lz4_v0; /* write the header checksum that magic v0 wants */
 };
 
 int kc_comp_open(struct kc_comp **cp, struct kc_compress_ctx *ctx,

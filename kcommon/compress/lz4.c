@@ -13,7 +13,7 @@
 #define FLG_DICTIONARY 0x01
 #define BLOCK_ID(bd) ((bd) >> 4 & 7)
 #define BLOCK_ID_KEPT 5 /* 256 KiB; a larger state is freed at close */
-#define PIECE 65536	/* input given to the library at once */
+#define PIECE 65536 /* input given to the library at once */
 
 /* LZ4F's levels of the slow compressor. */
 #define HC_LEVEL_MIN 3
@@ -93,9 +93,9 @@ lz4_open(struct kc_decomp *d)
 static int
 lz4_error(size_t ret)
 {
-	return strstr(LZ4F_getErrorName(ret), "allocation") != NULL
-		   ? KC_ENOMEM
-		   : KC_EMALFORMED;
+	return strstr(LZ4F_getErrorName(ret), "allocation") != NULL ?
+	    KC_ENOMEM :
+	    KC_EMALFORMED;
 }
 
 static int
@@ -171,8 +171,9 @@ lz4_comp_open(struct kc_comp *c)
 		if ((ctx->lz4_out = malloc(ctx->lz4_out_cap)) == NULL)
 			return KC_ENOMEM;
 	}
-	if (ctx->lz4_c == NULL && LZ4F_isError(LZ4F_createCompressionContext(
-				      &ctx->lz4_c, LZ4F_VERSION)))
+	if (ctx->lz4_c == NULL &&
+	    LZ4F_isError(
+		LZ4F_createCompressionContext(&ctx->lz4_c, LZ4F_VERSION)))
 		return KC_ENOMEM;
 	n = LZ4F_compressBegin(
 	    ctx->lz4_c, ctx->lz4_out, ctx->lz4_out_cap, &prefs);

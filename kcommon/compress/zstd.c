@@ -3,7 +3,7 @@
 
 #include <zstd_errors.h>
 
-#define WINDOW_LOG_MAX 27    /* what Kafka's reader takes; 128 MiB */
+#define WINDOW_LOG_MAX 27 /* what Kafka's reader takes; 128 MiB */
 #define STATE_KEPT (8 << 20) /* a larger state is freed at close */
 
 static int
@@ -103,8 +103,8 @@ zstd_some(struct kc_comp *c, const uint8_t *p, size_t n, ZSTD_EndDirective end)
 		to = (ZSTD_outBuffer){ out->p + out->len, room, 0 };
 		ret = ZSTD_compressStream2(c->ctx->zstd_c, &to, &from, end);
 		if (ZSTD_isError(ret))
-			return zstd_error(ret) == KC_ENOMEM ? KC_ENOMEM
-							    : KC_EINVAL;
+			return zstd_error(ret) == KC_ENOMEM ? KC_ENOMEM :
+							      KC_EINVAL;
 		out->len += to.pos;
 	} while (end == ZSTD_e_end ? ret != 0 : from.pos < from.size);
 	return KC_OK;

@@ -35,8 +35,7 @@ static int
 parse_legacy(struct kc_batch *b)
 {
 	const uint8_t *p = b->p;
-	size_t least =
-	    KC_BATCH_PREFIX +
+	size_t least = KC_BATCH_PREFIX +
 	    (b->magic == 0 ? KC_LEGACY_V0_OVERHEAD : KC_LEGACY_V1_OVERHEAD);
 
 	if (b->size < least)
@@ -44,9 +43,9 @@ parse_legacy(struct kc_batch *b)
 	b->crc = kc_be32(p + LEGACY_AT_CRC);
 	b->attributes = p[LEGACY_AT_ATTRIBUTES];
 	b->base_timestamp = KC_NO_TIMESTAMP;
-	b->max_timestamp = b->magic == 0
-			       ? KC_NO_TIMESTAMP
-			       : (int64_t)kc_be64(p + LEGACY_AT_TIMESTAMP);
+	b->max_timestamp = b->magic == 0 ?
+	    KC_NO_TIMESTAMP :
+	    (int64_t)kc_be64(p + LEGACY_AT_TIMESTAMP);
 	b->producer_id = KC_NO_PRODUCER_ID;
 	b->producer_epoch = -1;
 	b->leader_epoch = -1;
@@ -128,8 +127,9 @@ kc_batch_set_crc(uint8_t *p, uint32_t crc)
 void
 kc_batch_seal(uint8_t *p, size_t size)
 {
-	kc_batch_set_crc(p, kc_crc32c(0, p + KC_BATCH_AT_ATTRIBUTES,
-				size - KC_BATCH_AT_ATTRIBUTES));
+	kc_batch_set_crc(p,
+	    kc_crc32c(
+		0, p + KC_BATCH_AT_ATTRIBUTES, size - KC_BATCH_AT_ATTRIBUTES));
 }
 
 uint32_t

@@ -19,9 +19,9 @@
 #include "kcommon/base/kc.h"
 #include "kcommon/compress/compress.h"
 
-#define KC_BATCH_PREFIX 12	 /* base offset and length */
-#define KC_BATCH_TO_MAGIC 17	 /* the least from which a kind can be told */
-#define KC_BATCH_OVERHEAD 61	 /* header of magic 2 */
+#define KC_BATCH_PREFIX 12 /* base offset and length */
+#define KC_BATCH_TO_MAGIC 17 /* the least from which a kind can be told */
+#define KC_BATCH_OVERHEAD 61 /* header of magic 2 */
 #define KC_LEGACY_V0_OVERHEAD 14 /* after the prefix */
 #define KC_LEGACY_V1_OVERHEAD 22
 
@@ -51,8 +51,8 @@
 #define KC_NO_SEQUENCE (-1)
 
 struct kc_batch {
-	const uint8_t *p;    /* borrowed: p[0..size) */
-	size_t size;	     /* with the 12 bytes before the length's end */
+	const uint8_t *p; /* borrowed: p[0..size) */
+	size_t size; /* with the 12 bytes before the length's end */
 	int64_t base_offset; /* legacy: the entry's offset, which is the last */
 	int64_t max_timestamp; /* magic 0: -1 */
 	/* Magic 2 only; legacy has -1 in each. */
@@ -114,9 +114,9 @@ kc_batch_has_producer(const struct kc_batch *b)
 static inline int64_t
 kc_batch_delete_horizon(const struct kc_batch *b)
 {
-	return b->magic == 2 && (b->attributes & KC_ATTR_DELETE_HORIZON) != 0
-		   ? b->base_timestamp
-		   : KC_NO_TIMESTAMP;
+	return b->magic == 2 && (b->attributes & KC_ATTR_DELETE_HORIZON) != 0 ?
+	    b->base_timestamp :
+	    KC_NO_TIMESTAMP;
 }
 
 static inline int64_t
@@ -136,9 +136,9 @@ kc_seq_add(int32_t seq, int32_t n)
 static inline int32_t
 kc_batch_last_sequence(const struct kc_batch *b)
 {
-	return b->base_sequence < 0 || b->last_delta < 0
-		   ? KC_NO_SEQUENCE
-		   : kc_seq_add(b->base_sequence, b->last_delta);
+	return b->base_sequence < 0 || b->last_delta < 0 ?
+	    KC_NO_SEQUENCE :
+	    kc_seq_add(b->base_sequence, b->last_delta);
 }
 
 /*

@@ -5,7 +5,7 @@
 #include "kcommon/base/err.h"
 #include "kcommon/record/varint.h"
 
-#define MARKER_KEY 4   /* version, type */
+#define MARKER_KEY 4 /* version, type */
 #define MARKER_VALUE 6 /* version, coordinator epoch */
 
 const struct kc_build_params kc_build_params_default = {
@@ -81,13 +81,12 @@ put_record(struct kc_build *bld, const struct kc_record *rec, int64_t ts)
 	int64_t body;
 
 	body = 1 + (int64_t)kc_varlong_size(ts_delta) +
-	       (int64_t)kc_varlong_size(delta) +
-	       (int64_t)kc_varlong_size(rec->key.len) +
-	       KC_MAX(rec->key.len, 0) +
-	       (int64_t)kc_varlong_size(rec->value.len) +
-	       KC_MAX(rec->value.len, 0) +
-	       (int64_t)kc_varlong_size(rec->nheaders) +
-	       KC_MAX(rec->headers.len, 0);
+	    (int64_t)kc_varlong_size(delta) +
+	    (int64_t)kc_varlong_size(rec->key.len) + KC_MAX(rec->key.len, 0) +
+	    (int64_t)kc_varlong_size(rec->value.len) +
+	    KC_MAX(rec->value.len, 0) +
+	    (int64_t)kc_varlong_size(rec->nheaders) +
+	    KC_MAX(rec->headers.len, 0);
 	if (body > INT32_MAX) {
 		bld->err = KC_ELIMIT;
 		return;
@@ -109,9 +108,9 @@ int
 kc_build_append(struct kc_build *bld, const struct kc_record *rec)
 {
 	const struct kc_build_params *params = &bld->params;
-	int64_t ts = params->attributes & KC_ATTR_APPEND_TIME
-			 ? params->append_time
-			 : rec->timestamp;
+	int64_t ts = params->attributes & KC_ATTR_APPEND_TIME ?
+	    params->append_time :
+	    rec->timestamp;
 
 	if (bld->err != KC_OK)
 		return bld->err;

@@ -20,8 +20,8 @@ struct kc_build_params {
 	int32_t leader_epoch;
 	enum kc_codec codec;
 	int level;
-	int16_t attributes;	/* KC_ATTR_* without the codec */
-	int64_t append_time;	/* with KC_ATTR_APPEND_TIME: every timestamp */
+	int16_t attributes; /* KC_ATTR_* without the codec */
+	int64_t append_time; /* with KC_ATTR_APPEND_TIME: every timestamp */
 	int64_t delete_horizon; /* with KC_ATTR_DELETE_HORIZON */
 	int64_t producer_id;
 	int16_t producer_epoch;

@@ -21,6 +21,7 @@ kc_iter_open(struct kc_iter *it, const struct kc_batch *b,
 	KC_ASSERT(b->magic == 2);
 	*it = (struct kc_iter){ .batch = *b,
 		.mode = mode,
+		.held_max = KC_RECORD_HELD_MAX,
 		.append_time = kc_batch_append_time(b),
 		.p = b->p + KC_BATCH_OVERHEAD,
 		.end = b->p + b->size,
@@ -146,10 +147,9 @@ place(const struct kc_iter *it, struct kc_record *rec, int64_t ts_delta)
 {
 	rec->offset =
 	    (int64_t)((uint64_t)it->batch.base_offset + (uint64_t)rec->delta);
-	rec->timestamp = it->append_time
-			     ? it->batch.max_timestamp
-			     : (int64_t)((uint64_t)it->batch.base_timestamp +
-					 (uint64_t)ts_delta);
+	rec->timestamp = it->append_time ?
+	    it->batch.max_timestamp :
+	    (int64_t)((uint64_t)it->batch.base_timestamp + (uint64_t)ts_delta);
 }
 
 /* A record whose body lies at p as a whole. */
@@ -169,8 +169,8 @@ parse_body(
 	    !get_slice(&p, end, &rec->value) ||
 	    !kc_varint_get(&p, end, &rec->nheaders))
 		return false;
-	if (rec->nheaders == 0 ? p != end
-			       : !skip_headers(p, end, rec->nheaders))
+	if (rec->nheaders == 0 ? p != end :
+				 !skip_headers(p, end, rec->nheaders))
 		return false;
 	rec->size = size;
 	rec->headers.p = (const char *)p;
@@ -295,7 +295,7 @@ kc_iter_next(struct kc_iter *it, struct kc_record *rec)
 			it->index++;
 			return skip_large(it, size, rec);
 		}
-		if (size > KC_RECORD_HELD_MAX) {
+		if (size > it->held_max) {
 			it->err = KC_ELIMIT;
 			return false;
 		}

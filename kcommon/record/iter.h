@@ -36,8 +36,8 @@ enum kc_iter_mode {
 struct kc_record {
 	int64_t offset;
 	int64_t timestamp; /* LogAppendTime: that of the batch */
-	int32_t delta;	   /* offset delta as written */
-	int32_t size;	   /* of the body */
+	int32_t delta; /* offset delta as written */
+	int32_t size; /* of the body */
 	struct kc_str key; /* len -1 null; skip: only len is set */
 	struct kc_str value;
 	/* Name and value pairs as encoded, after their count (full only). */
@@ -52,6 +52,7 @@ struct kc_iter {
 	int32_t index; /* records given so far */
 	bool append_time;
 	enum kc_iter_mode mode;
+	int32_t held_max; /* of a compressed record; may be lowered */
 	int err; /* sticky */
 	/* Compressed only. */
 	struct kc_decomp *decomp;

@@ -16,10 +16,12 @@
 /*
  * The records of one entry of magic 0 or 1, whose own checksum the caller
  * has looked at.  Inner checksums are verified (KC_ECRC).  Offsets are
- * absolute.  Same shape as kc_iter; FULL only.
+ * absolute.  Same shape as kc_iter; FULL only.  A wrapped record of more than
+ * held_max bytes is KC_ELIMIT.
  */
 struct kc_legacy_iter {
 	struct kc_batch batch;
+	int32_t held_max;
 	int32_t index;
 	int err;
 	int64_t base; /* added to inner offsets */
@@ -33,7 +35,7 @@ struct kc_legacy_iter {
 };
 
 void kc_legacy_iter_open(struct kc_legacy_iter *it, const struct kc_batch *b,
-    struct kc_compress_ctx *ctx);
+    int32_t held_max, struct kc_compress_ctx *ctx);
 bool kc_legacy_iter_next(struct kc_legacy_iter *it, struct kc_record *rec);
 /* As kc_iter_close(), and KC_ECRC. */
 int kc_legacy_iter_close(struct kc_legacy_iter *it);
@@ -43,10 +45,10 @@ int kc_legacy_iter_close(struct kc_legacy_iter *it);
  * ignored) as magic 0 or 1, appended to out.  Control batches are left out,
  * as are single records below fetch_offset.
  *
- * KC_EUNSUPPORTED when the first batch to convert is compressed with zstd;
- * a later one ends the conversion there and is left for the next fetch.
- * KC_EMALFORMED, KC_ECRC, KC_ELIMIT (out is full), KC_ENOMEM.
- * ctx may be NULL.
+ * KC_EUNSUPPORTED when the first batch is compressed with zstd and
+ * KC_ELIMIT when it does not fit into out; a later such batch ends the
+ * conversion and is left for the next fetch.  KC_EMALFORMED, KC_ECRC,
+ * KC_ENOMEM.  ctx may be NULL.
  */
 int kc_legacy_down_convert(struct kc_compress_ctx *ctx, const uint8_t *p,
     size_t len, int8_t magic, int64_t fetch_offset, struct kc_wr *out);

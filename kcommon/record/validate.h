@@ -24,10 +24,10 @@
 
 struct kc_validate_params {
 	const char *name; /* "topic-0", for texts; borrowed */
-	int api_version;  /* of Produce; from 3 on, one batch of magic 2 */
+	int api_version; /* of Produce; from 3 on, one batch of magic 2 */
 	int32_t max_message_bytes;
-	bool compact;	       /* a key may not be null */
-	bool append_time;      /* message.timestamp.type=LogAppendTime */
+	bool compact; /* a key may not be null */
+	bool append_time; /* message.timestamp.type=LogAppendTime */
 	int64_t before_max_ms; /* message.timestamp.before.max.ms */
 	int64_t after_max_ms;
 	int64_t now_ms;
@@ -41,11 +41,11 @@ extern const struct kc_validate_params kc_validate_params_default;
 
 enum kc_verdict {
 	KC_VERDICT_OK,
-	KC_VERDICT_CORRUPT,   /* CORRUPT_MESSAGE 2 */
+	KC_VERDICT_CORRUPT, /* CORRUPT_MESSAGE 2 */
 	KC_VERDICT_TOO_LARGE, /* MESSAGE_TOO_LARGE 10 */
 	KC_VERDICT_TIMESTAMP, /* INVALID_TIMESTAMP 32 */
-	KC_VERDICT_CODEC,     /* UNSUPPORTED_COMPRESSION_TYPE 76 */
-	KC_VERDICT_INVALID,   /* INVALID_RECORD 87 */
+	KC_VERDICT_CODEC, /* UNSUPPORTED_COMPRESSION_TYPE 76 */
+	KC_VERDICT_INVALID, /* INVALID_RECORD 87 */
 };
 
 enum kc_record_fault {
@@ -70,14 +70,14 @@ struct kc_record_error {
 
 struct kc_validated {
 	enum kc_verdict verdict;
-	char text[KC_VALIDATE_TEXT];	/* errorMessage; "" when OK */
+	char text[KC_VALIDATE_TEXT]; /* errorMessage; "" when OK */
 	struct kc_record_error *errors; /* owned */
-	int nerrors;			/* listed */
-	int32_t faults;			/* found */
+	int nerrors; /* listed */
+	int32_t faults; /* found */
 
 	/* The rest only with KC_VERDICT_OK. */
-	const uint8_t *p;   /* the batch: the producer's bytes, or in built */
-	size_t len;	    /* 0: nothing to append, and that is a success */
+	const uint8_t *p; /* the batch: the producer's bytes, or in built */
+	size_t len; /* 0: nothing to append, and that is a success */
 	struct kc_wr built; /* owned */
 	/* Header fields to overwrite in the copy, with the checksum of that. */
 	bool patch;
@@ -87,8 +87,8 @@ struct kc_validated {
 
 	int32_t count; /* records; last offset delta is count - 1 */
 	int32_t max_timestamp_delta; /* of the record that has it */
-	int64_t append_time;	     /* what to answer: now_ms, or -1 */
-	int64_t producer_id;	     /* -1 none */
+	int64_t append_time; /* what to answer: now_ms, or -1 */
+	int64_t producer_id; /* -1 none */
 	int16_t producer_epoch;
 	int32_t first_sequence; /* -1 none */
 	int32_t last_sequence;
@@ -114,8 +114,8 @@ const char *kc_validated_fault_text(const struct kc_validate_params *params,
  * Never fails: malformed bytes count as nothing.
  */
 struct kc_records_peek {
-	bool any;	 /* a whole batch is there */
-	bool txn;	 /* some batch is transactional */
+	bool any; /* a whole batch is there */
+	bool txn; /* some batch is transactional */
 	bool idempotent; /* some batch has a producer id */
 	/* Of the first transactional batch, else of the first with an id. */
 	int64_t producer_id; /* -1 none */

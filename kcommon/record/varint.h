@@ -47,7 +47,7 @@ kc_varint_get(const uint8_t **p, const uint8_t *end, int32_t *v)
 		x = ((*p)[0] & 0x7fu) | (uint64_t)(*p)[1] << 7;
 		*p += 2;
 	} else if (!kc_uvarlong_get_slow(p, end, KC_VARINT_MAX, &x) ||
-		   x > UINT32_MAX)
+	    x > UINT32_MAX)
 		return false;
 	*v = (int32_t)((uint32_t)x >> 1 ^ (0 - ((uint32_t)x & 1)));
 	return true;
