@@ -15,6 +15,13 @@
  * (except those that kzk has to repeat).  While there is no connection they
  * wait.
  *
+ * In a fiber (kcommon/io/fiber.h) the same reads as straight-line code:
+ *
+ *	op = kzk_op_get(zk, path, NULL);
+ *	if ((rc = kzk_wait(op)) == KC_OK)
+ *		rc = kzk_topic_decode(op->data, &topic);
+ *	kzk_op_free(op);
+ *
  * Paths are below the chroot of the connect string and begin with '/'.
  *
  * @thread the loop's own
@@ -93,10 +100,16 @@ struct kzk_listener {
 int kzk_open(
     struct kzk **zkp, const struct kzk_params *p, struct kzk_listener *first);
 /*
- * Ends the session: its ephemeral nodes are gone when this returns, if there
- * was a connection.  Operations that were not done never will be, watches
- * are forgotten.  Blocks up to 3 s when ZooKeeper does not answer.  Let the
- * loop do one more pass before closing it.
+ * The same for a fiber: waits for the first session.  On an error everything
+ * is closed again and *zkp is NULL.  @thread a fiber of the loop
+ */
+int kzk_open_wait(struct kzk **zkp, const struct kzk_params *p);
+/*
+ * Ends the session: its ephemeral nodes are gone soon after, if there is a
+ * connection.  Operations that are not done are done now, with KC_ECLOSED
+ * (their callbacks must not use zk any more); watches are forgotten.  Blocks
+ * up to 3 s when ZooKeeper does not take the farewell.  Not from within a
+ * callback of zk.  Let the loop do one more pass before closing it.
  */
 void kzk_close(struct kzk **zkp);
 
@@ -126,16 +139,18 @@ enum kzk_event {
  * before fn is called.  Re-arm, then read, then compare with memory; never
  * act on the event itself (invariant ZK-5).  Events while a re-arming read is
  * under way are not lost: the read answers after them.
+ *
+ * It serves one read at a time: another with the same watch is refused with
+ * KC_EBUSY until the first is done.
  */
 struct kzk_watch {
 	void (*fn)(struct kzk_watch *w, enum kzk_event ev);
 	/* kzk's: */
-	struct kzk *zk; /* armed in, or a read with it is under way */
-	struct kzk_watch_path *at; /* NULL: not armed */
-	struct kzk_watch *next, *prev;
-	int kind;
-	int reads; /* under way */
-	bool canceled;
+	struct kzk_watch_path *at;	/* where it is armed, or NULL */
+	struct kzk_watch *next, **prev; /* prev NULL: neither armed nor due */
+	struct kzk_opx *reading;	/* that will arm it */
+	int kind;			/* of the read: enum kzk_op_type */
+	enum kzk_event due;
 };
 
 void kzk_watch_init(
@@ -266,19 +281,27 @@ struct kzk_op *kzk_op_safe(struct kzk_op *op);
 /*
  * done may be NULL.  KC_OK: op is kzk's and done will be called.  Otherwise op
  * is freed and done is not called: KC_ENOMEM, KC_ELIMIT, KC_EINVAL (a bad
- * path, an empty multi), KC_ESESSION (while an expired session is wound up).
+ * path, an empty multi), KC_EBUSY (its watch), KC_ESESSION (while an expired
+ * session is wound up), KC_ECLOSED (the first session failed).
  */
 int kzk_submit(struct kzk_op *op, kzk_done_fn done, void *arg);
-/* One that is not submitted after all; NULL is fine. */
+/*
+ * Submits and waits; returns op->err, or why it was not submitted (NULL:
+ * KC_ENOMEM).  op stays the caller's: kzk_op_free().  @thread a fiber of the
+ * loop
+ */
+int kzk_wait(struct kzk_op *op);
+/* One that was waited for or not submitted after all; NULL is fine. */
 void kzk_op_free(struct kzk_op *op);
 
 /*
  * Deletes path and all below, children first, each delete fenced if
  * fence_path is not NULL.  Nodes that are gone already are no error.
- * KC_ENOTEMPTY: somebody created one meanwhile.  err as in struct kzk_op.
+ * KC_ENOTEMPTY: somebody created one meanwhile; KC_ELIMIT: more than
+ * KZK_TREE_MAX nodes; else as in struct kzk_op.  @thread a fiber of the loop
  */
 int kzk_delete_tree(struct kzk *zk, const char *path, const char *fence_path,
-    int32_t fence_version, void (*done)(void *arg, int err), void *arg);
+    int32_t fence_version);
 
 /* --- waves: many operations, one callback ------------------------------- */
 
@@ -302,11 +325,13 @@ int kzk_batch_add_done(
     struct kzk_batch *b, struct kzk_op *op, kzk_done_fn done, void *arg);
 /*
  * Submits them; the batch is kzk's and is freed after done.  Always succeeds:
- * what could not be submitted is told by b->err and the op's err.
+ * what could not be submitted is done with its error like the rest.
  */
 void kzk_batch_run(
     struct kzk_batch **batchp, void (*done)(struct kzk_batch *b), void *arg);
-/* One that is not run after all; NULL is fine. */
+/* Runs it and waits; returns b->err.  b stays.  @thread a fiber of the loop */
+int kzk_batch_wait(struct kzk_batch *b);
+/* One that was waited for or not run after all; NULL is fine. */
 void kzk_batch_close(struct kzk_batch **batchp);
 
 #endif
