@@ -73,7 +73,7 @@ void kb_config_put(struct kb_config **cfgp); /* *cfgp may be NULL */
  * ${provider:path:key} resolved through config.providers.
  */
 int kb_config_load(struct kc_props **pp, const struct kc_file_ops *f,
-    const char *path, char *const *overrides, int n_overrides,
+    const char *path, const char *const *overrides, int n_overrides,
     struct kb_report *rep);
 
 /*

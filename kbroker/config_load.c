@@ -400,7 +400,7 @@ add_override(struct kc_props *p, const char *arg, struct kb_report *rep)
 
 int
 kb_config_load(struct kc_props **pp, const struct kc_file_ops *f,
-    const char *path, char *const *overrides, int n_overrides,
+    const char *path, const char *const *overrides, int n_overrides,
     struct kb_report *rep)
 {
 	char err[PATH_LIMIT + 256];

@@ -38,7 +38,7 @@ struct options {
 	const char *pidfile;
 	const char *logfile;
 	const char *print; /* -x */
-	char **overrides;
+	const char **overrides;
 	int n_overrides;
 	bool daemon;
 	bool check;

@@ -74,6 +74,9 @@ put(FILE *f, enum kc_conf_doc_form form, const char *s)
 		else if (form == KC_CONF_DOC_MDOC && p == s &&
 		    (*p == '.' || *p == '\''))
 			fprintf(f, "\\&%c", *p);
+		else if (form == KC_CONF_DOC_MDOC && *p == ' ' && p > s &&
+		    p[-1] == '.')
+			fputc('\n', f); /* a sentence a line */
 		else if (form == KC_CONF_DOC_MARKDOWN && strchr("|<*_", *p))
 			fprintf(f, "\\%c", *p);
 		else
