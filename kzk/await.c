@@ -65,7 +65,7 @@ kzk_await_batch(struct kzk_batch *b)
 void
 kzk_await_init(struct kzk_awaited *a)
 {
-	*a = (struct kzk_awaited) { .fiber = kc_fiber_self() };
+	*a = (struct kzk_awaited){ .fiber = kc_fiber_self() };
 	KC_ASSERT(a->fiber != NULL);
 }
 

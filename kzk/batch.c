@@ -6,6 +6,7 @@
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/io/fiber.h"
+#include "kzk/await.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -18,8 +19,6 @@ struct kzk_batch_impl {
 	int32_t pending; /* under way, and one for the task below */
 	void (*done)(struct kzk_batch *b);
 	struct kc_task task; /* ends those that could not be submitted */
-	struct kc_fiber *fiber;
-	bool finished;
 };
 
 static struct kzk_batch_impl *
@@ -107,11 +106,6 @@ one_less(struct kzk_batch_impl *b)
 		return;
 	for (int32_t i = 0; i < pub->n && pub->err == KC_OK; i++)
 		pub->err = pub->ops[i]->err;
-	b->finished = true;
-	if (b->fiber != NULL) {
-		kc_fiber_wake(b->fiber);
-		return;
-	}
 	if (b->done != NULL)
 		b->done(pub);
 	kzk_batch_close(&pub);
@@ -174,19 +168,6 @@ kzk_batch_run(
 	run(b);
 }
 
-int
-kzk_batch_wait(struct kzk_batch *pub)
-{
-	struct kzk_batch_impl *b = impl(pub);
-
-	b->fiber = kc_fiber_self();
-	KC_ASSERT(b->fiber != NULL);
-	run(b);
-	while (!b->finished)
-		kc_fiber_wait();
-	return pub->err;
-}
-
 /* --- a whole tree -----------------------------------------------------------
  */
 
@@ -244,8 +225,9 @@ tree_level(struct kzk *zk, struct names *l, int32_t from)
 		return rc;
 	for (int32_t i = from; i < l->n; i++)
 		kzk_batch_add(b, kzk_op_children(zk, l->v[i], NULL));
-	if ((rc = kzk_batch_wait(b)) == KC_ENOENT)
-		rc = KC_OK;
+	b = kzk_await_batch(b);
+	if ((rc = b->err) == KC_ENOENT)
+		rc = KC_OK; /* the first of others follows */
 	for (int32_t i = 0; i < b->n && rc == KC_OK; i++) {
 		const struct kzk_op *op = b->ops[i];
 
@@ -274,8 +256,9 @@ tree_delete(struct kzk *zk, const struct names *l, const char *fence_path,
 			op = kzk_op_fence(op, fence_path, fence_version);
 		kzk_batch_add(b, op);
 	}
-	if ((rc = kzk_batch_wait(b)) == KC_ENOENT)
-		rc = KC_OK;
+	b = kzk_await_batch(b);
+	if ((rc = b->err) == KC_ENOENT)
+		rc = KC_OK; /* the first of others follows */
 	for (int32_t i = 0; i < b->n && rc == KC_OK; i++)
 		if (b->ops[i]->err != KC_ENOENT)
 			rc = b->ops[i]->err;
@@ -283,21 +266,61 @@ tree_delete(struct kzk *zk, const struct names *l, const char *fence_path,
 	return rc;
 }
 
-int
-kzk_delete_tree(struct kzk *zk, const char *path, const char *fence_path,
-    int32_t fence_version)
+struct tree {
+	struct kzk *zk;
+	char *path;
+	char *fence_path; /* or NULL */
+	int32_t fence_version;
+	void (*done)(void *arg, int err);
+	void *arg;
+};
+
+static void
+tree_free(struct tree *t)
 {
+	free(t->path);
+	free(t->fence_path);
+	free(t);
+}
+
+static void
+tree_main(void *arg)
+{
+	struct tree *t = arg;
 	struct names l = { 0 };
 	int32_t from = 0, to;
-	int rc = names_add(&l, path, KC_STR_NULL);
+	int rc = names_add(&l, t->path, KC_STR_NULL);
 
 	while (rc == KC_OK && from < l.n) {
 		to = l.n;
-		rc = tree_level(zk, &l, from);
+		rc = tree_level(t->zk, &l, from);
 		from = to;
 	}
 	if (rc == KC_OK)
-		rc = tree_delete(zk, &l, fence_path, fence_version);
+		rc = tree_delete(t->zk, &l, t->fence_path, t->fence_version);
 	names_fini(&l);
-	return rc;
+	t->done(t->arg, rc);
+	tree_free(t);
+}
+
+int
+kzk_delete_tree(struct kzk *zk, const char *path, const char *fence_path,
+    int32_t fence_version, void (*done)(void *arg, int err), void *arg)
+{
+	struct tree *t = calloc(1, sizeof *t);
+
+	if (t == NULL)
+		return KC_ENOMEM;
+	t->zk = zk;
+	t->fence_version = fence_version;
+	t->done = done;
+	t->arg = arg;
+	t->path = strdup(path);
+	t->fence_path = fence_path == NULL ? NULL : strdup(fence_path);
+	if (t->path == NULL || (fence_path != NULL && t->fence_path == NULL) ||
+	    kc_fiber_start(zk->loop, tree_main, t) != KC_OK) {
+		tree_free(t);
+		return KC_ENOMEM;
+	}
+	return KC_OK;
 }

@@ -15,12 +15,7 @@
  * (except those that kzk has to repeat).  While there is no connection they
  * wait.
  *
- * In a fiber (kcommon/io/fiber.h) the same reads as straight-line code:
- *
- *	op = kzk_op_get(zk, path, NULL);
- *	if ((rc = kzk_wait(op)) == KC_OK)
- *		rc = kzk_topic_decode(op->data, &topic);
- *	kzk_op_free(op);
+ * In a fiber the same reads as straight-line code: kzk/await.h.
  *
  * Paths are below the chroot of the connect string and begin with '/'.
  *
@@ -38,7 +33,7 @@ struct kzk_ops;
 
 /* Operations waiting or in flight; one more gives KC_ELIMIT. */
 #define KZK_QUEUE_MAX (1 << 20)
-#define KZK_MULTI_MAX 64       /* operations in a multi */
+#define KZK_MULTI_MAX 64 /* operations in a multi */
 #define KZK_TREE_MAX (1 << 20) /* nodes that delete_tree removes */
 /* Connection losses after which a safe write (below) gives up. */
 #define KZK_WRITE_RETRIES_MAX 20
@@ -47,11 +42,11 @@ struct kzk_ops;
 
 struct kzk_params {
 	const struct kzk_ops *ops; /* NULL: the ZooKeeper C client */
-	struct kc_loop *loop;	   /* outlives the session */
-	const char *connect;	   /* zookeeper.connect: host:port,.../chroot */
+	struct kc_loop *loop; /* outlives the session */
+	const char *connect; /* zookeeper.connect: host:port,.../chroot */
 	int32_t session_timeout_ms;
 	int32_t connection_timeout_ms; /* for the first session only */
-	int32_t max_in_flight;	       /* zookeeper.max.in.flight.requests */
+	int32_t max_in_flight; /* zookeeper.max.in.flight.requests */
 	bool set_acl; /* zookeeper.set.acl; wants an authenticated session */
 	const char *digest; /* user:password of scheme digest, or NULL */
 	/*
@@ -108,8 +103,10 @@ int kzk_open_wait(struct kzk **zkp, const struct kzk_params *p);
  * Ends the session: its ephemeral nodes are gone soon after, if there is a
  * connection.  Operations that are not done are done now, with KC_ECLOSED
  * (their callbacks must not use zk any more); watches are forgotten.  Blocks
- * up to 3 s when ZooKeeper does not take the farewell.  Not from within a
- * callback of zk.  Let the loop do one more pass before closing it.
+ * up to 3 s when ZooKeeper does not take the farewell.  From within a callback
+ * of zk all this happens when that callback has returned; listeners and
+ * watches are forgotten at once.  Let the loop do one more pass before
+ * closing it.
  */
 void kzk_close(struct kzk **zkp);
 
@@ -146,10 +143,10 @@ enum kzk_event {
 struct kzk_watch {
 	void (*fn)(struct kzk_watch *w, enum kzk_event ev);
 	/* kzk's: */
-	struct kzk_watch_path *at;	/* where it is armed, or NULL */
+	struct kzk_watch_path *at; /* where it is armed, or NULL */
 	struct kzk_watch *next, **prev; /* prev NULL: neither armed nor due */
-	struct kzk_opx *reading;	/* that will arm it */
-	int kind;			/* of the read: enum kzk_op_type */
+	struct kzk_opx *reading; /* that will arm it */
+	int kind; /* of the read: enum kzk_op_type */
 	enum kzk_event due;
 };
 
@@ -223,9 +220,9 @@ struct kzk_op {
 	int err;
 	int zrc; /* ZooKeeper's own code */
 	enum kzk_op_type type;
-	const char *path;     /* as asked for */
-	const char *created;  /* create: with its sequence number */
-	struct kc_str data;   /* get: null if the node's data is null */
+	const char *path; /* as asked for */
+	const char *created; /* create: with its sequence number */
+	struct kc_str data; /* get: null if the node's data is null */
 	struct kzk_stat stat; /* get, exists, children, set */
 	/* children: names without the path, unsorted, NUL-terminated. */
 	struct kc_str *children;
@@ -285,23 +282,18 @@ struct kzk_op *kzk_op_safe(struct kzk_op *op);
  * session is wound up), KC_ECLOSED (the first session failed).
  */
 int kzk_submit(struct kzk_op *op, kzk_done_fn done, void *arg);
-/*
- * Submits and waits; returns op->err, or why it was not submitted (NULL:
- * KC_ENOMEM).  op stays the caller's: kzk_op_free().  @thread a fiber of the
- * loop
- */
-int kzk_wait(struct kzk_op *op);
-/* One that was waited for or not submitted after all; NULL is fine. */
+/* One that is not submitted after all; NULL is fine. */
 void kzk_op_free(struct kzk_op *op);
 
 /*
  * Deletes path and all below, children first, each delete fenced if
  * fence_path is not NULL.  Nodes that are gone already are no error.
  * KC_ENOTEMPTY: somebody created one meanwhile; KC_ELIMIT: more than
- * KZK_TREE_MAX nodes; else as in struct kzk_op.  @thread a fiber of the loop
+ * KZK_TREE_MAX nodes; else as in struct kzk_op.  KC_ENOMEM returned: done
+ * will not be called.
  */
 int kzk_delete_tree(struct kzk *zk, const char *path, const char *fence_path,
-    int32_t fence_version);
+    int32_t fence_version, void (*done)(void *arg, int err), void *arg);
 
 /* --- waves: many operations, one callback ------------------------------- */
 
@@ -329,9 +321,7 @@ int kzk_batch_add_done(
  */
 void kzk_batch_run(
     struct kzk_batch **batchp, void (*done)(struct kzk_batch *b), void *arg);
-/* Runs it and waits; returns b->err.  b stays.  @thread a fiber of the loop */
-int kzk_batch_wait(struct kzk_batch *b);
-/* One that was waited for or not run after all; NULL is fine. */
+/* One that is not run after all; NULL is fine. */
 void kzk_batch_close(struct kzk_batch **batchp);
 
 #endif

@@ -5,7 +5,6 @@
 
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
-#include "kcommon/io/fiber.h"
 #include "kzk/auth.h"
 
 #include <stdlib.h>
@@ -197,7 +196,7 @@ kzk_op_add(struct kzk_op *multi, struct kzk_op *sub)
 		m->bad = x->bad;
 	else if ((sub->type != KZK_OP_CREATE && sub->type != KZK_OP_SET &&
 		     sub->type != KZK_OP_DELETE && sub->type != KZK_OP_CHECK) ||
-		 x->fenced || x->parents)
+	    x->fenced || x->parents)
 		m->bad = KC_EINVAL;
 	multi->subs[multi->nsubs] = sub;
 	m->parts[multi->nsubs++] = &x->call;
@@ -300,23 +299,6 @@ kzk_submit(struct kzk_op *op, kzk_done_fn done, void *arg)
 	if ((rc = kzk_opx_submit(kzk_opx(op))) != KC_OK)
 		kzk_op_free(op);
 	return rc;
-}
-
-int
-kzk_wait(struct kzk_op *op)
-{
-	struct kzk_opx *x;
-
-	if (op == NULL)
-		return KC_ENOMEM;
-	x = kzk_opx(op);
-	x->fiber = kc_fiber_self();
-	KC_ASSERT(x->fiber != NULL);
-	if ((op->err = kzk_opx_submit(x)) != KC_OK)
-		return op->err;
-	while (!x->finished)
-		kc_fiber_wait();
-	return op->err;
 }
 
 void

@@ -192,8 +192,9 @@ kzk_path_entity(struct kzk_path *p, struct kc_str entity_path)
 	/* Type and entity, or users/U/clients/C. */
 	if ((n != 2 && n != 4) || rest.p != NULL)
 		return KC_EINVAL;
-	if (n == 4 && (!kc_str_eqz(names[0], "users") ||
-			  !kc_str_eqz(names[2], "clients")))
+	if (n == 4 &&
+	    (!kc_str_eqz(names[0], "users") ||
+		!kc_str_eqz(names[2], "clients")))
 		return KC_EINVAL;
 	return build(p, "/config", names, n, "");
 }
@@ -269,7 +270,7 @@ static bool
 plain(unsigned char c)
 {
 	return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-	       (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
+	    (c >= '0' && c <= '9') || c == '.' || c == '-' || c == '_';
 }
 
 int

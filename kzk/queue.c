@@ -9,7 +9,6 @@
 
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
-#include "kcommon/io/fiber.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -91,7 +90,7 @@ static bool
 is_read(const struct kzk_opx *x)
 {
 	return x->pub.type == KZK_OP_GET || x->pub.type == KZK_OP_EXISTS ||
-	       x->pub.type == KZK_OP_CHILDREN || x->pub.type == KZK_OP_SYNC;
+	    x->pub.type == KZK_OP_CHILDREN || x->pub.type == KZK_OP_SYNC;
 }
 
 /*
@@ -105,7 +104,7 @@ is_loss(const struct kzk *zk, int zrc)
 	    zrc == ZSESSIONMOVED)
 		return true;
 	return zrc < 0 && zrc > ZAPIERROR && zrc != ZBADARGUMENTS &&
-	       zk->state != KZK_ST_CONNECTED && zk->state != KZK_ST_CHROOT;
+	    zk->state != KZK_ST_CONNECTED && zk->state != KZK_ST_CHROOT;
 }
 
 /* --- out ------------------------------------------------------------------ */
@@ -221,7 +220,7 @@ verified(struct kzk_opx *x)
 			x->call.created = strdup(x->path);
 		kzk_queue_done(x, KC_OK, ZOK);
 	} else if (zrc == ZNONODE && x->pub.type == KZK_OP_CREATE &&
-		   x->retries++ < KZK_WRITE_RETRIES_MAX)
+	    x->retries++ < KZK_WRITE_RETRIES_MAX)
 		once_more(x); /* whoever was there has gone */
 	else if (zrc == ZOK || zrc == ZNONODE)
 		kzk_queue_done(x, kzk_err(conflict), conflict);
@@ -281,7 +280,7 @@ kzk_queue_answered(struct kzk *zk, struct kzk_opx *x)
 	} else if (x->wire == &x->verify) {
 		verified(x);
 	} else if (x->wire == &x->wrap && zrc != ZOK &&
-		   (x->fence.zrc == ZBADVERSION || x->fence.zrc == ZNONODE)) {
+	    (x->fence.zrc == ZBADVERSION || x->fence.zrc == ZNONODE)) {
 		kzk_queue_done(x, KC_EFENCED, x->fence.zrc);
 	} else {
 		if (x->wire == &x->wrap && zrc != ZOK && x->call.zrc != ZOK)
@@ -322,8 +321,7 @@ static void
 fill_subs(struct kzk_opx *x, int err)
 {
 	bool answered = x->wire == &x->call && err != KC_EINDOUBT &&
-			err != KC_ESESSION && err != KC_EAUTH &&
-			err != KC_ECLOSED;
+	    err != KC_ESESSION && err != KC_EAUTH && err != KC_ECLOSED;
 
 	for (int32_t i = 0; i < x->pub.nsubs; i++) {
 		struct kzk_opx *sub = kzk_opx(x->pub.subs[i]);
@@ -348,10 +346,6 @@ kzk_queue_done(struct kzk_opx *x, int err, int zrc)
 	x->finished = true;
 	if (x->batch != NULL) {
 		kzk_batch_one_done(x);
-		return;
-	}
-	if (x->fiber != NULL) {
-		kc_fiber_wake(x->fiber);
 		return;
 	}
 	if (x->pub.done != NULL)

@@ -20,6 +20,24 @@ struct mail_event {
 	char path[];
 };
 
+static void destroy(struct kzk *zk);
+
+/* Around everything that may call back. */
+static void
+enter(struct kzk *zk)
+{
+	KC_ASSERT(!zk->inside);
+	zk->inside = true;
+}
+
+static void
+leave(struct kzk *zk)
+{
+	zk->inside = false;
+	if (zk->closing)
+		destroy(zk);
+}
+
 /* --- mailbox: the handle's threads put, the loop takes ------------------ */
 
 static void
@@ -248,9 +266,9 @@ on_connect_timer(struct kc_timer *t)
 	    "there, that zookeeper.connect names it, and "
 	    "zookeeper.connection.timeout.ms.",
 	    zk->hosts, (int)zk->connection_timeout_ms);
-	zk->inside = true;
+	enter(zk);
 	fail(zk, KC_ETIMEDOUT);
-	zk->inside = false;
+	leave(zk);
 }
 
 /* Invariant ZK-1: the old session's work ends before a new one begins. */
@@ -266,14 +284,19 @@ session_over(struct kzk *zk, int err)
 		return;
 	}
 	kc_log(KC_LOG_WARN, KZK_LOGGER, "[ZooKeeperClient Kafka server] %s",
-	    err == KC_EAUTH ? "Auth failed, a new session follows."
-			    : "Session expired.");
+	    err == KC_EAUTH ? "Auth failed, a new session follows." :
+			      "Session expired.");
 	zk->state = KZK_ST_WINDING;
 	handle_close(zk);
 	zk->chroot_busy = false;
 	kzk_queue_end(zk, err);
+	/* From here on what is submitted waits for the new session. */
+	if (!zk->closing)
+		zk->state = KZK_ST_CLOSED;
 	if (!zk->first)
 		tell(zk, TELL_EXPIRED, 0);
+	if (zk->closing)
+		return;
 	if (err == KC_EAUTH || handle_open(zk) != KC_OK)
 		reopen_later(zk);
 }
@@ -446,8 +469,8 @@ serve(struct kc_task *task)
 	box->posted = false;
 	kc_lock_drop(&box->lock);
 	overflow = mail_take(box, zk);
-	zk->inside = true;
-	while ((call = zk->inbox) != NULL) {
+	enter(zk);
+	while ((call = zk->inbox) != NULL && !zk->closing) {
 		zk->inbox = call->next;
 		if (call->type == MAIL_EVENT) {
 			serve_event(zk, (struct mail_event *)call);
@@ -455,11 +478,10 @@ serve(struct kc_task *task)
 		} else
 			kzk_queue_answered(zk, call->user);
 	}
-	kzk_queue_pump(zk);
 	if (overflow) /* as after a new session: look at everything again */
 		kzk_watch_reset(zk);
 	kzk_watch_fire(zk);
-	zk->inside = false;
+	leave(zk);
 }
 
 /* --- open and close ------------------------------------------------------ */
@@ -579,23 +601,15 @@ fail:
 	return rc;
 }
 
-void
-kzk_close(struct kzk **zkp)
+static void
+destroy(struct kzk *zk)
 {
-	struct kzk *zk = *zkp;
 	bool posted;
 
-	if (zk == NULL)
-		return;
-	KC_CHECK(zk, KZK_MAGIC);
-	KC_ASSERT(!zk->inside);
-	zk->dead = KC_ECLOSED;
-	zk->state = KZK_ST_CLOSED;
+	/* What still calls back finds a session that takes nothing more. */
+	zk->inside = true;
 	if (zk->box != NULL) {
 		handle_close(zk);
-		kc_timer_cancel(zk->loop, &zk->connect_timer);
-		kc_timer_cancel(zk->loop, &zk->open_timer);
-		kzk_watch_drop(zk);
 		kzk_queue_end(zk, KC_ECLOSED);
 		kzk_watch_drop(zk);
 		posted = zk->box->posted;
@@ -608,7 +622,30 @@ kzk_close(struct kzk **zkp)
 	free(zk->digest);
 	free(zk->ssl);
 	kc_delete(zk);
+}
+
+void
+kzk_close(struct kzk **zkp)
+{
+	struct kzk *zk = *zkp;
+
+	if (zk == NULL)
+		return;
+	KC_CHECK(zk, KZK_MAGIC);
 	*zkp = NULL;
+	if (zk->closing)
+		return;
+	zk->closing = true;
+	zk->dead = KC_ECLOSED;
+	zk->state = KZK_ST_CLOSED;
+	zk->listeners = zk->telling = NULL;
+	if (zk->box != NULL) {
+		kc_timer_cancel(zk->loop, &zk->connect_timer);
+		kc_timer_cancel(zk->loop, &zk->open_timer);
+		kzk_watch_drop(zk);
+	}
+	if (!zk->inside)
+		destroy(zk);
 }
 
 struct open_wait {

@@ -16,9 +16,7 @@
 
 #include <uthash.h>
 
-struct kc_fiber;
-
-#define KZK_NAME_MAX 4096  /* bytes of a path with its chroot */
+#define KZK_NAME_MAX 4096 /* bytes of a path with its chroot */
 #define KZK_REOPEN_MS 1000 /* between attempts to make a session */
 #define KZK_LOGGER "kafka.zookeeper.ZooKeeperClient"
 
@@ -36,7 +34,7 @@ struct kzk_opx {
 	struct kzk_opx *next, *prev;
 	struct kzk_ops_list *in; /* where it is, or NULL */
 
-	char *path;  /* with the chroot */
+	char *path; /* with the chroot */
 	size_t root; /* bytes of it that are the chroot's */
 	char *data;
 	struct kzk_call call; /* what is asked */
@@ -45,26 +43,25 @@ struct kzk_opx {
 	struct kzk_call wrap;
 	struct kzk_call verify;
 	struct kzk_call **parts; /* of wrap, or of a multi */
-	struct kzk_call *wire;	 /* &call, &wrap or &verify while in flight */
+	struct kzk_call *wire; /* &call, &wrap or &verify while in flight */
 	struct kzk_watch *watch;
 
 	int bad; /* KC_E* with which submitting is refused */
 	bool fenced;
 	bool safe;
-	bool parents;  /* KZK_PARENTS, not tried yet */
-	bool doubt;    /* an earlier try may have been done */
+	bool parents; /* KZK_PARENTS, not tried yet */
+	bool doubt; /* an earlier try may have been done */
 	int zrc_doubt; /* conflict that the reading back explains */
 	int retries;
 
 	struct kzk_batch_impl *batch;
-	struct kc_fiber *fiber; /* waits for it */
 	bool finished;
 };
 
 enum kzk_state {
-	KZK_ST_CLOSED,	   /* no handle: failed, or between two attempts */
+	KZK_ST_CLOSED, /* no handle: failed, or between two attempts */
 	KZK_ST_CONNECTING, /* a handle that never was connected */
-	KZK_ST_CHROOT,	   /* connected, the chroot is looked after */
+	KZK_ST_CHROOT, /* connected, the chroot is looked after */
 	KZK_ST_CONNECTED,
 	KZK_ST_LOST,
 	KZK_ST_WINDING, /* expired: operations are being ended */
@@ -79,7 +76,7 @@ struct kzk_mailbox {
 	struct kzk_sink sink; /* first */
 	struct kc_loop *loop;
 	struct kc_task task;
-	struct kzk *zk;	     /* the loop's; NULL once closed */
+	struct kzk *zk; /* the loop's; NULL once closed */
 	struct kc_lock lock; /* a leaf */
 	/* Guarded by lock. */
 	struct kzk_call *head, **tail;
@@ -91,7 +88,7 @@ struct kzk_watch_path {
 	UT_hash_handle hh;
 	struct kzk *zk;
 	struct kzk_watch *watches; /* never empty */
-	char path[];		   /* with the chroot */
+	char path[]; /* with the chroot */
 };
 
 struct kzk {
@@ -113,15 +110,16 @@ struct kzk {
 	struct kzk_raw *raw;
 	struct kzk_mailbox *box;
 	struct kzk_call *inbox; /* collected, not served yet */
-	int dead;		/* KC_E* with which the first session failed */
-	bool first;		/* no session was told yet */
-	bool chroot_busy;	/* operations for it are under way */
-	bool inside;		/* a callback */
+	int dead; /* KC_E* with which the first session failed */
+	bool first; /* no session was told yet */
+	bool chroot_busy; /* operations for it are under way */
+	bool inside; /* a callback: kzk_close() is put off */
+	bool closing;
 	bool stalled; /* the handle refused: wait for its next event */
 	int64_t session_id;
 	int64_t session_before;
 	struct kc_timer connect_timer; /* the first session's */
-	struct kc_timer open_timer;    /* next attempt */
+	struct kc_timer open_timer; /* next attempt */
 	struct kzk_listener *listeners;
 	struct kzk_listener *telling; /* next to be told */
 
@@ -129,7 +127,7 @@ struct kzk {
 	struct kzk_ops_list again;
 	struct kzk_ops_list flight;
 	struct kzk_watch_path *watches; /* uthash */
-	struct kzk_watch *due;		/* taken out to be fired */
+	struct kzk_watch *due; /* taken out to be fired */
 };
 
 static inline struct kzk_opx *
@@ -168,8 +166,8 @@ void kzk_queue_done(struct kzk_opx *x, int err, int zrc);
 void kzk_watch_read(struct kzk_opx *x, bool armed);
 void kzk_watch_event(struct kzk *zk, enum kzk_raw_event ev, const char *path);
 void kzk_watch_reset(struct kzk *zk); /* a new session: all fire */
-void kzk_watch_fire(struct kzk *zk);  /* those that are due */
-void kzk_watch_drop(struct kzk *zk);  /* closing: none fires */
+void kzk_watch_fire(struct kzk *zk); /* those that are due */
+void kzk_watch_drop(struct kzk *zk); /* closing: none fires */
 
 /* batch.c */
 void kzk_batch_one_done(struct kzk_opx *x);

@@ -192,10 +192,10 @@ kzk_watch_reset(struct kzk *zk)
 	struct kzk_watch *w, *next;
 
 	HASH_ITER(hh, zk->watches, at, tmp)
-	for (w = at->watches; w != NULL; w = next) {
-		next = w->next;
-		due(zk, w, KZK_EVENT_SESSION);
-	}
+		for (w = at->watches; w != NULL; w = next) {
+			next = w->next;
+			due(zk, w, KZK_EVENT_SESSION);
+		}
 	kzk_watch_fire(zk);
 }
 
@@ -206,10 +206,10 @@ kzk_watch_drop(struct kzk *zk)
 	struct kzk_watch *w, *next;
 
 	HASH_ITER(hh, zk->watches, at, tmp)
-	for (w = at->watches; w != NULL; w = next) {
-		next = w->next;
-		unarm(zk, w);
-	}
+		for (w = at->watches; w != NULL; w = next) {
+			next = w->next;
+			unarm(zk, w);
+		}
 	while (zk->due != NULL)
 		take_out(zk->due);
 }

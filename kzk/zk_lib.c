@@ -384,10 +384,10 @@ static int
 create_mode(unsigned flags)
 {
 	if (flags & KZK_EPHEMERAL)
-		return (flags & KZK_SEQUENTIAL) ? ZOO_EPHEMERAL_SEQUENTIAL
-						: ZOO_EPHEMERAL;
-	return (flags & KZK_SEQUENTIAL) ? ZOO_PERSISTENT_SEQUENTIAL
-					: ZOO_PERSISTENT;
+		return (flags & KZK_SEQUENTIAL) ? ZOO_EPHEMERAL_SEQUENTIAL :
+						  ZOO_EPHEMERAL;
+	return (flags & KZK_SEQUENTIAL) ? ZOO_PERSISTENT_SEQUENTIAL :
+					  ZOO_PERSISTENT;
 }
 
 static void

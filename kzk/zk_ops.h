@@ -15,8 +15,8 @@
 struct kzk_raw; /* the implementation's */
 
 enum kzk_acl_kind {
-	KZK_ACL_OPEN,	 /* anyone may do anything */
-	KZK_ACL_READ,	 /* creator all, the world may read */
+	KZK_ACL_OPEN, /* anyone may do anything */
+	KZK_ACL_READ, /* creator all, the world may read */
 	KZK_ACL_CREATOR, /* creator all */
 };
 
@@ -29,22 +29,22 @@ struct kzk_call {
 	int32_t version;
 	unsigned flags; /* KZK_EPHEMERAL, KZK_SEQUENTIAL */
 	enum kzk_acl_kind acl;
-	bool watch;		 /* tell its event once */
+	bool watch; /* tell its event once */
 	struct kzk_call **parts; /* multi; answered like single ones */
 	int32_t nparts;
 
 	/* Answered; what is allocated is freed by kzk_call_clear(). */
 	int zrc;
 	char *created; /* malloc */
-	char *out;     /* malloc; NULL with out_len -1: null data */
+	char *out; /* malloc; NULL with out_len -1: null data */
 	int32_t out_len;
 	struct kzk_stat stat;
 	/* children: one block holds array and names; malloc */
 	struct kc_str *names;
 	int32_t nnames;
 
-	void *impl;	       /* the implementation's while under way */
-	void *user;	       /* the submitter's */
+	void *impl; /* the implementation's while under way */
+	void *user; /* the submitter's */
 	struct kzk_call *next; /* the mailbox's once answered */
 };
 
@@ -72,7 +72,7 @@ struct kzk_sink {
 
 struct kzk_raw_params {
 	struct kc_loop *loop; /* of the user: an implementation may run on it */
-	const char *hosts;    /* host:port,... */
+	const char *hosts; /* host:port,... */
 	int32_t session_timeout_ms;
 	const char *ssl; /* or NULL */
 };

@@ -161,7 +161,7 @@ write_endpoints(struct kzk_out *o, const struct kzk_broker *b)
 	for (int32_t i = 0; i < b->endpoints.n; i++) {
 		const struct kzk_endpoint *e = &b->endpoints.v[i];
 		bool v6 = e->host.len > 0 &&
-			  memchr(e->host.p, ':', (size_t)e->host.len) != NULL;
+		    memchr(e->host.p, ':', (size_t)e->host.len) != NULL;
 
 		n = snprintf(text, sizeof text, "%.*s://%s%.*s%s:%d",
 		    KC_STR_ARG(e->listener), v6 ? "[" : "", KC_STR_ARG(e->host),

@@ -44,10 +44,10 @@ kzk_in_begin(struct kzk_in *in, struct kc_str data, struct kc_arena *mem)
 	}
 	in->root = json_loadb(data.p, (size_t)data.len, 0, &error);
 	if (in->root == NULL)
-		kzk_in_fail(
-		    in, json_error_code(&error) == json_error_out_of_memory
-			    ? KC_ENOMEM
-			    : KC_EMALFORMED);
+		kzk_in_fail(in,
+		    json_error_code(&error) == json_error_out_of_memory ?
+			KC_ENOMEM :
+			KC_EMALFORMED);
 	else if (!json_is_object(in->root))
 		kzk_in_fail(in, KC_EMALFORMED);
 }

@@ -16,7 +16,7 @@
 #include <jansson.h>
 
 struct kzk_in {
-	json_t *root;	      /* an object, or NULL once err is set */
+	json_t *root; /* an object, or NULL once err is set */
 	struct kc_arena *mem; /* NULL: nothing to copy is read */
 	int err;
 };

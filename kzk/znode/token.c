@@ -49,10 +49,9 @@ kzk_token_decode(struct kc_str data, struct kzk_token *out)
 	kzk_in_begin(&in, data, &out->mem);
 	version = kzk_in_int(&in, in.root, "version", 1, INT32_MAX);
 	out->owner = restore(&in, kzk_in_str(&in, in.root, "owner"));
-	out->requester =
-	    version < 3
-		? out->owner
-		: restore(&in, kzk_in_str(&in, in.root, "tokenRequester"));
+	out->requester = version < 3 ?
+	    out->owner :
+	    restore(&in, kzk_in_str(&in, in.root, "tokenRequester"));
 	read_renewers(&in, out);
 	out->issue_ms =
 	    kzk_in_int(&in, in.root, "issueTimestamp", INT64_MIN, INT64_MAX);

@@ -24,8 +24,8 @@
 #include "kcommon/base/uuid.h"
 
 #define KZK_DATA_MAX (64 * 1024 * 1024) /* bytes of one node decoded */
-#define KZK_PARTITIONS_MAX 1000000	/* of a topic; entries of a list */
-#define KZK_REPLICAS_MAX 1024		/* of a partition */
+#define KZK_PARTITIONS_MAX 1000000 /* of a topic; entries of a list */
+#define KZK_REPLICAS_MAX 1024 /* of a partition */
 #define KZK_ENDPOINTS_MAX 64
 #define KZK_FEATURES_MAX 1024
 #define KZK_ENTRIES_MAX 100000 /* configs, ACLs, renewers */
@@ -69,7 +69,7 @@ struct kzk_broker {
 	struct {
 		struct kzk_feature *v;
 		int32_t n;
-	} features;	 /* supported ones: {} in a ZooKeeper-mode broker */
+	} features; /* supported ones: {} in a ZooKeeper-mode broker */
 	int32_t version; /* decoded; encode always writes 5 */
 	struct kc_arena mem;
 };
@@ -90,7 +90,7 @@ struct kzk_assignment { /* KIP-455 */
 };
 
 struct kzk_topic {
-	struct kc_uuid topic_id;      /* zero: none (IBP < 2.8) */
+	struct kc_uuid topic_id; /* zero: none (IBP < 2.8) */
 	struct kzk_assignment *parts; /* rising partition */
 	int32_t nparts;
 	struct kc_arena mem;
@@ -273,9 +273,9 @@ int kzk_migration_decode(struct kc_str data, struct kzk_migration *out);
  */
 
 struct kzk_acl {
-	struct kc_str principal;  /* User:a */
+	struct kc_str principal; /* User:a */
 	struct kc_str permission; /* Allow, Deny */
-	struct kc_str operation;  /* All, Read, ... */
+	struct kc_str operation; /* All, Read, ... */
 	struct kc_str host;
 };
 
