@@ -76,6 +76,8 @@ struct kb_controller {
 	bool stopping;
 	/* The session of the event under way is gone, or we were deposed. */
 	bool aborted;
+	bool expired; /* between two sessions */
+	struct kc_fiber *stopper; /* waits in kb_controller_stop() */
 
 	uint32_t batch_no; /* marks of struct kb_batch */
 

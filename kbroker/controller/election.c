@@ -212,3 +212,52 @@ ctl_elect(struct kb_controller *c)
 		ctl_post_once(c, CTL_CONTROLLER_CHANGE);
 	}
 }
+
+/* --- /feature --------------------------------------------------------------
+ */
+
+static int
+write_feature(struct kb_controller *c, const struct kzk_op *old)
+{
+	struct kzk_feature_node f = { .version = 2,
+		.status = KZK_FEATURE_ENABLED };
+	struct kzk_feature_node now = { 0 };
+	struct kzk_text text = { 0 };
+	struct kzk_op *op;
+	int32_t version = 0;
+	int rc;
+
+	if (old != NULL) {
+		version = old->stat.version;
+		rc = kzk_feature_node_decode(old->data, &now);
+		if (rc == KC_OK && now.version == f.version &&
+		    now.status == f.status) {
+			kzk_feature_node_fini(&now);
+			return KC_OK;
+		}
+		if (rc == KC_OK && now.status == KZK_FEATURE_ENABLED)
+			f.features = now.features; /* kept */
+	}
+	rc = kzk_feature_node_encode(&f, &text);
+	if (rc == KC_OK) {
+		op = old == NULL ?
+		    kzk_op_create(c->p.zk, KZK_FEATURE, kzk_text_str(&text), 0) :
+		    kzk_op_set(c->p.zk, KZK_FEATURE, kzk_text_str(&text),
+			version);
+		rc = kzk_await(ctl_fenced(c, op), NULL);
+	}
+	kzk_text_fini(&text);
+	kzk_feature_node_fini(&now);
+	return rc == KC_EEXIST ? KC_OK : rc;
+}
+
+bool
+ctl_setup_feature(struct kb_controller *c)
+{
+	struct kzk_op *op;
+	int rc = kzk_await(kzk_op_get(c->p.zk, KZK_FEATURE, NULL), &op);
+
+	if (rc == KC_OK || rc == KC_ENOENT)
+		rc = write_feature(c, rc == KC_OK ? op : NULL);
+	return ctl_ok(c, rc, "setting up /feature");
+}
