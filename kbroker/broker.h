@@ -30,12 +30,18 @@ struct kb_env {
 struct kb_broker;
 
 /*
- * Starts a broker on threads of its own and returns when it is registered
- * and ready, or has failed (logged; KC_E*), or kb_broker_stop() was called
- * (KC_ECANCELED).  env and config must outlive it.  @thread main
+ * Makes a broker and starts it on threads of its own; returns at once.  env
+ * and config must outlive it.  KC_OK or KC_ENOMEM and the like; what goes
+ * wrong later is told by kb_broker_ready().  @thread main
  */
 int kb_broker_open(struct kb_broker **brokerp, const struct kb_env *env,
     const struct kb_config *config);
+/*
+ * Waits until it is registered and knows the cluster.  KC_OK; KC_ECANCELED
+ * when kb_broker_stop() came first; else why it failed (logged).  In any
+ * case kb_broker_close() follows.  @thread main
+ */
+int kb_broker_ready(struct kb_broker *b);
 /* Ask it to stop; returns at once.  @thread any */
 void kb_broker_stop(struct kb_broker *b);
 /*

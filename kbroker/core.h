@@ -60,6 +60,9 @@ struct kb_broker {
 
 	_Atomic int64_t epoch; /* czxid of our registration; -1 none */
 	atomic_bool ready; /* the first UpdateMetadata has come */
+	atomic_bool stopping;
+	int control_requests; /* in fibers of the control thread, its own */
+	struct kc_fiber *drained; /* wants to hear when that is 0 */
 
 	struct kb_start *start; /* broker.c: start, stop, threads */
 };

@@ -352,13 +352,18 @@ serve(struct program *p, const struct kb_config *cfg, int *ready_fd)
 	env.c.net = &kc_net_system;
 	if ((rc = kb_broker_open(&broker, &env, cfg)) != KC_OK)
 		return rc;
-	kb_daemon_ready(ready_fd);
 	kc_lock_take(&p->lock);
 	p->broker = broker;
 	if (p->stopping)
 		kb_broker_stop(broker);
 	kc_lock_drop(&p->lock);
-	rc = kb_broker_wait(broker);
+	rc = kb_broker_ready(broker);
+	if (rc == KC_OK) {
+		kb_daemon_ready(ready_fd);
+		rc = kb_broker_wait(broker);
+	}
+	if (rc == KC_ECANCELED) /* asked to stop while starting */
+		rc = KC_OK;
 	kc_lock_take(&p->lock);
 	p->broker = NULL;
 	kc_lock_drop(&p->lock);

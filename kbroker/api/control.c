@@ -17,10 +17,15 @@ in_fiber(void *arg)
 	struct control *c = arg;
 	struct kb_request *req = c->req;
 
+	struct kb_broker *b = req->broker;
+
+	b->control_requests++;
 	c->fn(req);
 	if (!kb_request_claim(req))
 		KC_ASSERT(!"only the control thread answers this request");
 	kb_request_complete(req);
+	if (--b->control_requests == 0 && b->drained != NULL)
+		kc_fiber_wake(b->drained);
 }
 
 static void

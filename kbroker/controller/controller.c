@@ -14,6 +14,10 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+/* How long kb_controller_stop() waits for the event under way. */
+#define STOP_TRIES 30
+#define STOP_STEP_MS 100
+
 /* --- the queue -------------------------------------------------------------
  */
 
@@ -317,9 +321,13 @@ kb_controller_stop(struct kb_controller *c)
 	c->stopper = kc_fiber_self();
 	if (c->idle)
 		kc_fiber_wake(c->fiber);
-	while (c->fiber != NULL)
-		kc_fiber_wait();
+	/* Without ZooKeeper its event never ends: leave it where it is. */
+	for (int i = 0; c->fiber != NULL && i < STOP_TRIES; i++)
+		kc_fiber_sleep(STOP_STEP_MS);
 	c->stopper = NULL;
+	if (c->fiber != NULL)
+		ctl_resign(c);
+	c->fiber = NULL;
 }
 
 void
