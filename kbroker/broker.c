@@ -456,12 +456,18 @@ start_control(struct kb_broker *b)
 		.broker_id = b->id,
 		.listener = control_listener(b),
 	};
+	char client_id[32];
 	struct kb_toctl_params tp = {
 		.loop = b->control,
 		.meta = &b->meta,
 		.listener = control_listener(b),
-		.broker_id = b->id,
+		.client_id = client_id,
 		.timeout_ms = b->config->controller_socket_timeout_ms,
+	};
+	struct kb_pids_params pp = {
+		.loop = b->control,
+		.broker_epoch = &b->epoch,
+		.broker_id = b->id,
 	};
 	int rc = tls_of(b, &l->v[l->inter_broker], false, &s->client_tls);
 
@@ -469,8 +475,11 @@ start_control(struct kb_broker *b)
 		return rc;
 	cp.tls = s->client_tls;
 	tp.tls = s->client_tls;
-	if ((rc = kb_toctl_open(&b->toctl, &tp)) != KC_OK ||
-	    (rc = kb_pids_open(&b->pids, b)) != KC_OK)
+	snprintf(client_id, sizeof client_id, "broker-%d", b->id);
+	if ((rc = kb_toctl_open(&b->toctl, &tp)) != KC_OK)
+		return rc;
+	pp.toctl = b->toctl;
+	if ((rc = kb_pids_open(&b->pids, &pp)) != KC_OK)
 		return rc;
 	return kb_controller_open(&b->ctl, &cp);
 }
@@ -686,18 +695,14 @@ drain(struct kb_broker *b)
 {
 	if (b->mgr != NULL)
 		kb_manager_each(b->mgr, stop_partition, NULL);
-	kc_lock_take(&b->meta_lock);
-	kb_waitlist_wake(&b->meta_waiters);
-	kc_lock_drop(&b->meta_lock);
-	if (b->pids != NULL)
-		kb_pids_stop(b->pids);
-	if (b->toctl != NULL)
-		kb_toctl_stop(b->toctl);
+	kb_api_stop(b);
+	kb_toctl_close(&b->toctl);
 	b->drained = kc_fiber_self();
 	for (int ms = 0; b->control_requests > 0 && ms < DRAIN_MS;
 	     ms += DRAIN_STEP_MS)
 		kc_fiber_sleep(DRAIN_STEP_MS);
 	b->drained = NULL;
+	kb_pids_close(&b->pids);
 }
 
 /* Control's half of the stop: no more decisions, out of ZooKeeper last. */
@@ -776,8 +781,6 @@ kb_broker_close(struct kb_broker **brokerp)
 		kb_net_close(&b->net);
 	free_readers(b);
 	kb_controller_close(&b->ctl);
-	kb_pids_close(&b->pids);
-	kb_toctl_close(&b->toctl);
 	kb_manager_close(&b->mgr);
 	if (b->dirs != NULL)
 		kb_log_dirs_close(&b->dirs, s->phase == STOPPED && s->registered);
