@@ -16,7 +16,7 @@ Test(listeners, malformed)
 		"PLAINTEXT://h:99999999999999999999", "://h:1", "A B://h:1",
 		"PLAINTEXT://a b:1", "PLAINTEXT://h/x:1", "PLAINTEXT://[::1:1",
 		"PLAINTEXT://::1]:1", "PLAINTEXT://h:1 2" };
-	char text[300], host[300];
+	char text[400], host[300];
 
 	for (size_t i = 0; i < KC_COUNT(bad); i++) {
 		snprintf(text, sizeof text, BASE "listeners=%s\n", bad[i]);
