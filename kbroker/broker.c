@@ -50,6 +50,7 @@ struct kb_start {
 	struct kzk_awaited zk_first;
 	struct kc_fiber *waiter; /* of the start, for zk and readiness */
 	bool zk_up; /* first() has been called */
+	bool loaded; /* the logs: they may be marked clean at the end */
 	bool registered;
 	struct kb_log_events events;
 	struct kc_tls *client_tls; /* between brokers; NULL: plaintext */
@@ -363,6 +364,7 @@ start_logs(struct kb_broker *b)
 		rc = start_identity(b, &id);
 	if (rc == KC_OK)
 		rc = kb_log_dirs_load(b->dirs);
+	b->start->loaded = rc == KC_OK;
 	if (rc == KC_OK)
 		rc = kb_log_dirs_start(b->dirs);
 	if (rc == KC_OK)
@@ -783,7 +785,7 @@ kb_broker_close(struct kb_broker **brokerp)
 	kb_controller_close(&b->ctl);
 	kb_manager_close(&b->mgr);
 	if (b->dirs != NULL)
-		kb_log_dirs_close(&b->dirs, s->phase == STOPPED && s->registered);
+		kb_log_dirs_close(&b->dirs, s->loaded);
 	if (b->zk != NULL) {
 		kzk_close(&b->zk);
 		(void)kc_loop_step(b->control, 0);
