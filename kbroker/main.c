@@ -336,7 +336,16 @@ signals_stop(struct program *p)
 	kc_lock_fini(&p->lock);
 }
 
-/* From open to close; what kb_broker_* returned. */
+/* Kafka's words, with our reason behind them. */
+static void
+fatal(const char *when, int rc)
+{
+	kc_log(KC_LOG_ERROR, LOGGER,
+	    "Exiting Kafka due to fatal exception%s: %s", when,
+	    kc_strerror(rc));
+}
+
+/* From open to close; what kb_broker_* returned, told if it is an error. */
 static int
 serve(struct program *p, const struct kb_config *cfg, int *ready_fd)
 {
@@ -350,8 +359,10 @@ serve(struct program *p, const struct kb_config *cfg, int *ready_fd)
 	env.c.rand = &rnd;
 	env.c.file = &kc_file_system;
 	env.c.net = &kc_net_system;
-	if ((rc = kb_broker_open(&broker, &env, cfg)) != KC_OK)
+	if ((rc = kb_broker_open(&broker, &env, cfg)) != KC_OK) {
+		fatal(" during startup.", rc);
 		return rc;
+	}
 	kc_lock_take(&p->lock);
 	p->broker = broker;
 	if (p->stopping)
@@ -360,14 +371,19 @@ serve(struct program *p, const struct kb_config *cfg, int *ready_fd)
 	rc = kb_broker_ready(broker);
 	if (rc == KC_OK) {
 		kb_daemon_ready(ready_fd);
-		rc = kb_broker_wait(broker);
+		if ((rc = kb_broker_wait(broker)) != KC_OK)
+			fatal("", rc);
+	} else if (rc == KC_ECANCELED) {
+		rc = KC_OK; /* asked to stop while starting */
+	} else {
+		fatal(" during startup.", rc);
 	}
-	if (rc == KC_ECANCELED) /* asked to stop while starting */
-		rc = KC_OK;
 	kc_lock_take(&p->lock);
 	p->broker = NULL;
 	kc_lock_drop(&p->lock);
 	rc2 = kb_broker_close(&broker);
+	if (rc == KC_OK && rc2 != KC_OK)
+		fatal("", rc2);
 	return rc != KC_OK ? rc : rc2;
 }
 
@@ -413,18 +429,13 @@ run(const struct options *o, struct program *p, int *ready_fd)
 		kb_config_log(cfg);
 		rc = signals_start(p);
 	}
-	if (rc == KC_OK) {
+	if (rc != KC_OK) {
+		fatal("", rc);
+	} else {
 		kc_log(KC_LOG_INFO, SIGNALS,
 		    "Registered signal handlers for TERM, INT, HUP");
 		rc = serve(p, cfg, ready_fd);
 	}
-	/* Stopped while it was starting: that is what was asked for. */
-	if (rc == KC_ECANCELED)
-		rc = KC_OK;
-	if (rc != KC_OK)
-		kc_log(KC_LOG_FATAL, LOGGER,
-		    "Exiting Kafka due to fatal exception: %s",
-		    kc_strerror(rc));
 	signals_stop(p);
 	kb_pidfile_close(o->pidfile, &pid_fd);
 	kb_config_put(&cfg);
