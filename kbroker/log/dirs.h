@@ -113,9 +113,10 @@ struct kb_log_create {
 };
 
 /*
- * Finds or makes the log, in the dir with the fewest.  The folder and
- * partition.metadata are on disk when it returns.  KC_OK, KC_EOFFLINE,
- * KC_EIO, KC_ENOSPC, KC_EINVAL (a bad topic name), KC_ENOMEM.
+ * Finds or makes the log, in the dir with the fewest.  partition.metadata is
+ * on disk when it returns; the folder's own name is with the first flush.
+ * KC_OK, KC_EOFFLINE, KC_EIO, KC_ENOSPC, KC_EBUSY (another thread is making
+ * or closing it), KC_EINVAL (a bad topic name), KC_ENOMEM.
  */
 int kb_log_dirs_create(struct kb_log_dirs *dirs,
     const struct kb_log_create *c, struct kb_log **logp);
@@ -142,7 +143,7 @@ struct kb_log_dir_info {
 int kb_log_dirs_count(const struct kb_log_dirs *dirs);
 void kb_log_dirs_info(
     struct kb_log_dirs *dirs, int i, struct kb_log_dir_info *info);
-/* Write all replication-offset-checkpoint files now. */
+/* Write all replication-offset-checkpoint files soon. */
 void kb_log_dirs_checkpoint_hw(struct kb_log_dirs *dirs);
 /* Change of the broker's defaults: for logs loaded or made from now on. */
 void kb_log_dirs_set_defaults(

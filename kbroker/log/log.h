@@ -228,7 +228,10 @@ void kb_log_get_config(struct kb_log *log, struct kb_log_config *lc);
 
 /* Leader epochs. */
 
-/* We lead epoch from offset on; ignored unless both are above the latest. */
+/*
+ * We lead epoch from offset on.  Entries that contradict it (epoch or start
+ * not below) go; no-op when it is the latest already.
+ */
 int kb_log_assign_epoch(struct kb_log *log, int32_t epoch, int64_t offset);
 int32_t kb_log_latest_epoch(struct kb_log *log); /* -1 none */
 /*
