@@ -88,14 +88,14 @@ read_meta(struct kb_dir *dir, struct kb_log_identity *all)
 	char err[256] = "";
 	int rc;
 
-	rc = kb_meta_read(dir->host.env->file, dir->host.dirfd, &one, err,
+	rc = kb_meta_properties_read(dir->host.env->file, dir->host.dirfd, &one, err,
 	    sizeof err);
 	if (rc == KC_ENOENT)
 		return KC_OK;
 	dir->has_meta = rc == KC_OK && one.broker_id >= 0 &&
 	    one.cluster_id[0] != '\0';
 	if (rc == KC_OK)
-		rc = kb_meta_agree(all, &one, err, sizeof err);
+		rc = kb_meta_properties_agree(all, &one, err, sizeof err);
 	if (rc == KC_ECORRUPT)
 		kc_log(KC_LOG_FATAL, "kafka.server.KafkaServer",
 		    "meta.properties in %s: %s", dir->path, err);
@@ -188,9 +188,9 @@ kb_log_dirs_identity(
 		dir = &dirs->dir[i];
 		if (!kb_dir_online(dir))
 			continue;
-		rc = kb_meta_read(dirs->env->file, dir->host.dirfd, &one, err,
+		rc = kb_meta_properties_read(dirs->env->file, dir->host.dirfd, &one, err,
 		    sizeof err);
-		if (rc == KC_OK && kb_meta_agree(&all, &one, err,
+		if (rc == KC_OK && kb_meta_properties_agree(&all, &one, err,
 				       sizeof err) != KC_OK) {
 			kc_log(KC_LOG_FATAL, "kafka.server.KafkaServer",
 			    "meta.properties in %s: %s. Configured for "
@@ -199,7 +199,7 @@ kb_log_dirs_identity(
 			return KC_EINVAL;
 		}
 		if (rc == KC_ENOENT || (rc == KC_OK && !dir->has_meta))
-			rc = kb_meta_write(dirs->env->file, dir->host.dirfd,
+			rc = kb_meta_properties_write(dirs->env->file, dir->host.dirfd,
 			    id, kc_wall_ms(dirs->env->clock));
 		if (rc != KC_OK)
 			kb_dir_fail(

@@ -43,7 +43,7 @@ take(const struct kc_props *p, struct kb_log_identity *id, char *err,
 }
 
 int
-kb_meta_read(const struct kc_file_ops *f, int dirfd,
+kb_meta_properties_read(const struct kc_file_ops *f, int dirfd,
     struct kb_log_identity *id, char *err, size_t err_len)
 {
 	struct kc_props *p = NULL;
@@ -63,7 +63,7 @@ kb_meta_read(const struct kc_file_ops *f, int dirfd,
 }
 
 int
-kb_meta_write(const struct kc_file_ops *f, int dirfd,
+kb_meta_properties_write(const struct kc_file_ops *f, int dirfd,
     const struct kb_log_identity *id, int64_t wall_ms)
 {
 	struct kc_props *p = NULL;
@@ -87,8 +87,8 @@ kb_meta_write(const struct kc_file_ops *f, int dirfd,
 }
 
 int
-kb_meta_agree(struct kb_log_identity *all, const struct kb_log_identity *one,
-    char *err, size_t err_len)
+kb_meta_properties_agree(struct kb_log_identity *all,
+    const struct kb_log_identity *one, char *err, size_t err_len)
 {
 	if (one->broker_id >= 0 && all->broker_id >= 0 &&
 	    one->broker_id != all->broker_id) {
@@ -107,7 +107,7 @@ kb_meta_agree(struct kb_log_identity *all, const struct kb_log_identity *one,
 	if (one->broker_id >= 0)
 		all->broker_id = one->broker_id;
 	if (one->cluster_id[0] != '\0')
-		memcpy(all->cluster_id, one->cluster_id,
-		    sizeof all->cluster_id);
+		memcpy(
+		    all->cluster_id, one->cluster_id, sizeof all->cluster_id);
 	return KC_OK;
 }
