@@ -21,7 +21,7 @@
 #define WHY_JMX "there is no JMX and no Java class to report to"
 #define WHY_JSSE "TLS is OpenSSL's, which has no such choice"
 #define WHY_KRAFT "only KRaft and what comes with it reads it"
-#define WHY_LIMITS "connections are not counted yet"
+#define WHY_RATE "the rate of new connections is not limited yet"
 #define WHY_MOVE "replicas are not moved between log dirs yet"
 #define WHY_PURGE "a finished request leaves nothing to purge"
 #define WHY_QUOTA "quotas are not enforced yet"
