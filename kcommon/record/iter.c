@@ -291,10 +291,12 @@ kc_iter_next(struct kc_iter *it, struct kc_record *rec)
 	if (!kc_varint_get(&it->p, it->end, &size) || size < 0)
 		return malformed(it);
 	if (KC_UNLIKELY(it->end - it->p < size)) {
-		if (it->mode == KC_ITER_SKIP && size > WINDOW && !it->eof) {
+		if (it->mode == KC_ITER_SKIP && size > WINDOW) {
 			it->index++;
 			return skip_large(it, size, rec);
 		}
+		if (it->eof)
+			return malformed(it);
 		if (size > it->held_max) {
 			it->err = KC_ELIMIT;
 			return false;
