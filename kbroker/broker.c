@@ -782,14 +782,14 @@ kb_broker_close(struct kb_broker **brokerp)
 	if (b->net != NULL)
 		kb_net_close(&b->net);
 	free_readers(b);
-	kb_controller_close(&b->ctl);
 	kb_manager_close(&b->mgr);
 	if (b->dirs != NULL)
 		kb_log_dirs_close(&b->dirs, s->loaded);
 	if (b->zk != NULL) {
-		kzk_close(&b->zk);
+		kzk_close(&b->zk); /* ends whoever still waits for it */
 		(void)kc_loop_step(b->control, 0);
 	}
+	kb_controller_close(&b->ctl);
 	kb_topics_close(&b->topics);
 	kb_sessions_close(&b->sessions);
 	kb_meta_cache_fini(&b->meta);

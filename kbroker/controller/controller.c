@@ -84,7 +84,8 @@ ctl_ok(struct kb_controller *c, int err, const char *what)
 {
 	if (err == KC_OK)
 		return !c->aborted;
-	if (err == KC_EFENCED || err == KC_ESESSION || err == KC_EAUTH) {
+	if (err == KC_EFENCED || err == KC_ESESSION || err == KC_EAUTH ||
+	    err == KC_ECLOSED) {
 		if (!c->aborted)
 			kc_log(KC_LOG_WARN, CTL_LOGGER,
 			    "[Controller id=%d] %s: %s; this broker is no "
@@ -93,6 +94,9 @@ ctl_ok(struct kb_controller *c, int err, const char *what)
 			    err == KC_EFENCED ? "another controller was elected" :
 						kc_strerror(err));
 		c->aborted = true;
+		/* Nothing can be asked before kb_controller_reelect(). */
+		if (err != KC_EFENCED)
+			c->expired = true;
 		return false;
 	}
 	if (!c->aborted && err != KC_ENOENT && err != KC_EEXIST)
@@ -315,19 +319,16 @@ kb_controller_reelect(struct kb_controller *c)
 void
 kb_controller_stop(struct kb_controller *c)
 {
-	drop_events(c);
 	c->stopping = true;
+	drop_events(c);
 	kzk_watch_cancel(&c->w_controller);
 	c->stopper = kc_fiber_self();
 	if (c->idle)
 		kc_fiber_wake(c->fiber);
-	/* Without ZooKeeper its event never ends: leave it where it is. */
+	/* Without ZooKeeper its event ends only with kzk_close(). */
 	for (int i = 0; c->fiber != NULL && i < STOP_TRIES; i++)
 		kc_fiber_sleep(STOP_STEP_MS);
 	c->stopper = NULL;
-	if (c->fiber != NULL)
-		ctl_resign(c);
-	c->fiber = NULL;
 }
 
 void

@@ -51,9 +51,11 @@ void kb_controller_expired(struct kb_controller *c);
 void kb_controller_reelect(struct kb_controller *c);
 /*
  * No more events; channels are closed.  Before kzk_close(), inside a fiber:
- * waits until the event under way has ended.
+ * waits until the event under way has ended, but not for ever: one that
+ * waits for a ZooKeeper that does not answer is ended by kzk_close().
  */
 void kb_controller_stop(struct kb_controller *c);
+/* After kzk_close(). */
 void kb_controller_close(struct kb_controller **cp);
 
 /* Is this broker the active controller?  @thread any */

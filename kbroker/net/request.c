@@ -242,6 +242,8 @@ kb_request_park(struct kb_request *req, int64_t timeout_ms,
 {
 	KC_CHECK(req, KB_REQUEST_MAGIC);
 	req->on_timeout = on_timeout;
+	/* It may have been parked before, with a deadline. */
+	kc_timer_cancel(req->loop, &req->timer);
 	if (timeout_ms >= 0)
 		kc_timer_set(req->loop, &req->timer,
 		    kc_loop_now_ms(req->loop) + timeout_ms);

@@ -146,7 +146,10 @@ kb_partition_rules(struct kb_partition *p, struct kb_partition_rules *rules)
 	return code;
 }
 
-/* min.insync.replicas, no more than there are replicas (Kafka's effective) */
+/*
+ * min.insync.replicas, no more than there are replicas: a topic with one
+ * replica takes acks=all whatever the setting (Kafka's effectiveMinIsr, 3.9).
+ */
 static int32_t
 min_isr(const struct kb_partition *p)
 {
@@ -176,8 +179,7 @@ kb_partition_append(struct kb_partition *p, struct kb_append *a, int16_t acks,
 	a->first_offset = a->last_offset = -1;
 	kc_lock_take(&p->lock);
 	code = check_leader(p, -1);
-	if (code == KP_NONE && acks == -1 &&
-	    p->nisr < p->tc->min_insync_replicas)
+	if (code == KP_NONE && acks == -1 && p->nisr < min_isr(p))
 		code = KP_NOT_ENOUGH_REPLICAS;
 	if (code == KP_NONE) {
 		a->leader_epoch = p->leader_epoch;
@@ -207,7 +209,7 @@ kb_partition_ack(struct kb_partition *p, int64_t required, int32_t leader_epoch)
 		code = KP_NOT_LEADER_OR_FOLLOWER;
 	if (code == KP_NONE && kb_log_hw(p->log) < required)
 		code = KB_PARTITION_PENDING;
-	else if (code == KP_NONE && p->nisr < p->tc->min_insync_replicas)
+	else if (code == KP_NONE && p->nisr < min_isr(p))
 		code = KP_NOT_ENOUGH_REPLICAS_AFTER_APPEND;
 	kc_lock_drop(&p->lock);
 	return code;
