@@ -698,13 +698,15 @@ drain(struct kb_broker *b)
 	if (b->mgr != NULL)
 		kb_manager_each(b->mgr, stop_partition, NULL);
 	kb_api_stop(b);
-	kb_toctl_close(&b->toctl);
+	if (b->toctl != NULL)
+		kb_toctl_stop(b->toctl);
+	if (b->pids != NULL)
+		kb_pids_stop(b->pids);
 	b->drained = kc_fiber_self();
 	for (int ms = 0; b->control_requests > 0 && ms < DRAIN_MS;
 	     ms += DRAIN_STEP_MS)
 		kc_fiber_sleep(DRAIN_STEP_MS);
 	b->drained = NULL;
-	kb_pids_close(&b->pids);
 }
 
 /* Control's half of the stop: no more decisions, out of ZooKeeper last. */
@@ -790,6 +792,8 @@ kb_broker_close(struct kb_broker **brokerp)
 		(void)kc_loop_step(b->control, 0);
 	}
 	kb_controller_close(&b->ctl);
+	kb_pids_close(&b->pids);
+	kb_toctl_close(&b->toctl);
 	kb_topics_close(&b->topics);
 	kb_sessions_close(&b->sessions);
 	kb_meta_cache_fini(&b->meta);

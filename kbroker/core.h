@@ -16,6 +16,7 @@
 #include "kbroker/replica/session.h"
 
 struct kb_controller;
+struct kb_making;
 struct kb_net;
 struct kb_pids;
 struct kb_toctl;
@@ -63,6 +64,7 @@ struct kb_broker {
 	atomic_bool stopping;
 	int control_requests; /* in fibers of the control thread, its own */
 	struct kc_fiber *drained; /* wants to hear when that is 0 */
+	struct kb_making *making; /* topics being made; the control thread's */
 
 	struct kb_start *start; /* broker.c: start, stop, threads */
 };

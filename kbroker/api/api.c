@@ -48,7 +48,7 @@ retry_ready(struct kb_park *park, bool last)
 	struct kb_request *req = park->req;
 	enum kb_disposition d;
 
-	if (last) {
+	if (last || atomic_load(&req->broker->stopping)) {
 		req->outcome = KB_CLOSE;
 		return true;
 	}
@@ -83,11 +83,24 @@ kb_api_dispatch(struct kb_request *req)
 	return kb_park_start(park, READY_WAIT_MS);
 }
 
+static void
+wake_waiters(struct kb_broker *b)
+{
+	kc_lock_take(&b->meta_lock);
+	kb_waitlist_wake(&b->meta_waiters);
+	kc_lock_drop(&b->meta_lock);
+}
+
 void
 kb_api_ready(struct kb_broker *b)
 {
 	atomic_store(&b->ready, true);
-	kc_lock_take(&b->meta_lock);
-	kb_waitlist_wake(&b->meta_waiters);
-	kc_lock_drop(&b->meta_lock);
+	wake_waiters(b);
+}
+
+void
+kb_api_stop(struct kb_broker *b)
+{
+	atomic_store(&b->stopping, true);
+	wake_waiters(b);
 }

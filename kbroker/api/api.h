@@ -20,8 +20,17 @@ struct kp_produce_resp;
  * minutes).  @thread req->loop
  */
 enum kb_disposition kb_api_dispatch(struct kb_request *req);
-/* Let those go on that came too early.  @thread any */
+/*
+ * The metadata has changed: wake those who wait for that, and let go on who
+ * came too early.  @thread control
+ */
 void kb_api_ready(struct kb_broker *b);
+/*
+ * The broker stops: whoever waits for the metadata to change gives up and is
+ * answered (CreateTopics, DeleteTopics), or closed when it was too early.
+ * @thread control
+ */
+void kb_api_stop(struct kb_broker *b);
 /* Is this API served (and so listed by ApiVersions)? */
 bool kb_api_served(int16_t key);
 
