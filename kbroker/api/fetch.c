@@ -176,6 +176,15 @@ resolve(struct fetch *f, const struct kb_meta *meta, struct item *it)
 		it->name = t->name; /* used before this request parks only */
 	}
 	it->code = kb_request_partition(req, it->name, it->part->partition, &p);
+	if (it->code == KP_NONE && f->ctx.by_id) {
+		struct kc_uuid id;
+
+		/* The log may still be that of an older topic of this name. */
+		kb_log_topic_id(p->log, &id);
+		if (!kc_uuid_is_zero(&id) &&
+		    !kc_uuid_eq(&id, &it->part->topic_id))
+			it->code = KP_INCONSISTENT_TOPIC_ID;
+	}
 	if (it->code == KP_NONE)
 		it->p = kb_partition_get(p);
 	it->name = it->p != NULL ? kc_str(it->p->topic) : it->part->topic;

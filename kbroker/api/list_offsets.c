@@ -9,6 +9,8 @@
 #include "kcommon/proto/error.h"
 #include "kcommon/proto/kp.h"
 
+#include <stdlib.h>
+
 /* ListOffsets v0 gives at most so many segments, whatever it asks for. */
 #define OLD_OFFSETS_MAX 1024
 
@@ -30,22 +32,37 @@ timestamp_known(int16_t version, int64_t timestamp)
 	return timestamp >= 0;
 }
 
-/* One partition named twice is an error for both (Kafka checks v1+ so). */
-static bool
-named_twice(const struct kp_list_offsets_req *in,
-    const struct kp_list_offsets_topic *topic, int32_t index)
+struct named { /* one partition as asked for */
+	struct kc_str topic;
+	int32_t index;
+	struct kp_list_offsets_partition_response *out;
+};
+
+static int
+by_partition(const void *x, const void *y)
 {
-	int n = 0;
+	const struct named *a = x, *b = y;
+	int c = kc_str_cmp(a->topic, b->topic);
 
-	for (int32_t i = 0; i < in->topics.n; i++) {
-		const struct kp_list_offsets_topic *t = &in->topics.v[i];
+	return c != 0 ? c : (a->index > b->index) - (a->index < b->index);
+}
 
-		if (t != topic && !kc_str_eq(t->name, topic->name))
+/*
+ * A partition named twice is an error each time (Kafka checks from version 1
+ * on).  Sorted, because a request may name millions.
+ */
+static void
+refuse_doubles(struct named *v, int32_t n)
+{
+	if (n < 2)
+		return;
+	qsort(v, (size_t)n, sizeof *v, by_partition);
+	for (int32_t i = 1; i < n; i++) {
+		if (by_partition(&v[i - 1], &v[i]) != 0)
 			continue;
-		for (int32_t j = 0; j < t->partitions.n; j++)
-			n += t->partitions.v[j].partition_index == index;
+		v[i - 1].out->error_code = KP_INVALID_REQUEST;
+		v[i].out->error_code = KP_INVALID_REQUEST;
 	}
-	return n > 1;
 }
 
 static int16_t
@@ -104,11 +121,8 @@ one(struct kb_request *req, const struct kp_list_offsets_req *in,
 {
 	struct kb_partition *p;
 
-	out->partition_index = ask->partition_index;
-	if (req->version > 0 && named_twice(in, t, ask->partition_index)) {
-		out->error_code = KP_INVALID_REQUEST;
+	if (out->error_code != KP_NONE)
 		return;
-	}
 	out->error_code =
 	    kb_request_partition(req, t->name, ask->partition_index, &p);
 	if (out->error_code != KP_NONE)
@@ -118,28 +132,60 @@ one(struct kb_request *req, const struct kp_list_offsets_req *in,
 	    answer(req, p, in, ask, out);
 }
 
+/* Room for every answer, and those that are refused at once. */
+static bool
+prepare(struct kb_request *req, const struct kp_list_offsets_req *in,
+    struct kp_list_offsets_resp *out)
+{
+	int32_t n = KC_MAX(in->topics.n, 0), total = 0, at = 0;
+	struct named *v;
+
+	if (!KP_ARRAY(&req->arena, &out->topics, list_offsets_topic_response,
+		n))
+		return false;
+	for (int32_t i = 0; i < n; i++) {
+		int32_t np = KC_MAX(in->topics.v[i].partitions.n, 0);
+
+		out->topics.v[i].name = in->topics.v[i].name;
+		if (!KP_ARRAY(&req->arena, &out->topics.v[i].partitions,
+			list_offsets_partition_response, np))
+			return false;
+		total += np;
+	}
+	v = kc_arena_array(&req->arena, (size_t)total, sizeof *v);
+	if (v == NULL)
+		return false;
+	for (int32_t i = 0; i < n; i++) {
+		const struct kp_list_offsets_topic *t = &in->topics.v[i];
+
+		for (int32_t j = 0; j < t->partitions.n; j++) {
+			struct kp_list_offsets_partition_response *o =
+			    &out->topics.v[i].partitions.v[j];
+
+			o->partition_index = t->partitions.v[j].partition_index;
+			v[at++] = (struct named) { t->name, o->partition_index,
+				o };
+		}
+	}
+	if (req->version > 0)
+		refuse_doubles(v, total);
+	return true;
+}
+
 enum kb_disposition
 kb_api_list_offsets(struct kb_request *req, const void *msg, void *resp)
 {
 	const struct kp_list_offsets_req *in = msg;
 	struct kp_list_offsets_resp *out = resp;
-	int32_t n = KC_MAX(in->topics.n, 0);
 
-	if (!KP_ARRAY(&req->arena, &out->topics, list_offsets_topic_response,
-		n))
+	if (!prepare(req, in, out))
 		return KB_CLOSE;
-	for (int32_t i = 0; i < n; i++) {
+	for (int32_t i = 0; i < in->topics.n; i++) {
 		const struct kp_list_offsets_topic *t = &in->topics.v[i];
-		struct kp_list_offsets_topic_response *to = &out->topics.v[i];
-		int32_t np = KC_MAX(t->partitions.n, 0);
 
-		to->name = t->name;
-		if (!KP_ARRAY(&req->arena, &to->partitions,
-			list_offsets_partition_response, np))
-			return KB_CLOSE;
-		for (int32_t j = 0; j < np; j++)
+		for (int32_t j = 0; j < t->partitions.n; j++)
 			one(req, in, t, &t->partitions.v[j],
-			    &to->partitions.v[j]);
+			    &out->topics.v[i].partitions.v[j]);
 	}
 	return KB_REPLY;
 }

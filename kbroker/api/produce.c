@@ -155,8 +155,10 @@ append(struct produce *pr, struct kb_partition *p,
 		return KP_NONE;
 	epoch = a.leader_epoch;
 	code = kb_partition_ack(p, required, epoch);
-	if (code != KB_PARTITION_PENDING)
-		return code;
+	if (code != KB_PARTITION_PENDING) {
+		o->error_code = code; /* it is in the log all the same */
+		return KP_NONE;
+	}
 	pr->waits[pr->nwaits++] = (struct wait) {
 		.p = kb_partition_get(p),
 		.required = required,

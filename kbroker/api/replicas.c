@@ -204,14 +204,19 @@ kb_api_leader_and_isr(struct kb_request *req, const void *msg KC_UNUSED,
 
 /* The three shapes of the request, as one list. */
 struct stops {
-	struct stop {
-		struct kc_str topic;
-		int32_t index;
-		int32_t leader_epoch;
-		bool remove;
-	} *v;
+	struct kb_stop *v;
 	int32_t n;
 };
+
+static void
+add_stop(struct stops *s, struct kc_str topic, int32_t index,
+    int32_t leader_epoch, bool remove)
+{
+	s->v[s->n++] = (struct kb_stop) { .topic = topic,
+		.index = index,
+		.leader_epoch = leader_epoch,
+		.remove = remove };
+}
 
 static bool
 collect_stops(struct kb_request *req, struct stops *s)
@@ -226,26 +231,24 @@ collect_stops(struct kb_request *req, struct stops *s)
 	if ((s->v = kc_arena_array(&req->arena, n, sizeof *s->v)) == NULL)
 		return false;
 	for (int32_t i = 0; i < in->ungrouped_partitions.n; i++)
-		s->v[s->n++] = (struct stop) {
-			in->ungrouped_partitions.v[i].topic_name,
-			in->ungrouped_partitions.v[i].partition_index, -1,
-			in->delete_partitions
-		};
+		add_stop(s, in->ungrouped_partitions.v[i].topic_name,
+		    in->ungrouped_partitions.v[i].partition_index, -1,
+		    in->delete_partitions);
 	for (int32_t i = 0; i < in->topics.n; i++)
 		for (int32_t j = 0; j < in->topics.v[i].partition_indexes.n;
 		     j++)
-			s->v[s->n++] = (struct stop) { in->topics.v[i].name,
-				in->topics.v[i].partition_indexes.v[j], -1,
-				in->delete_partitions };
+			add_stop(s, in->topics.v[i].name,
+			    in->topics.v[i].partition_indexes.v[j], -1,
+			    in->delete_partitions);
 	for (int32_t i = 0; i < in->topic_states.n; i++) {
 		const struct kp_stop_replica_topic_state *t =
 		    &in->topic_states.v[i];
 
 		for (int32_t j = 0; j < t->partition_states.n; j++)
-			s->v[s->n++] = (struct stop) { t->topic_name,
-				t->partition_states.v[j].partition_index,
-				t->partition_states.v[j].leader_epoch,
-				t->partition_states.v[j].delete_partition };
+			add_stop(s, t->topic_name,
+			    t->partition_states.v[j].partition_index,
+			    t->partition_states.v[j].leader_epoch,
+			    t->partition_states.v[j].delete_partition);
 	}
 	return true;
 }
@@ -267,14 +270,14 @@ stop_replica(struct kb_request *req)
 		req->outcome = KB_CLOSE;
 		return;
 	}
+	kb_manager_stop(req->broker->mgr, s.v, s.n);
 	for (int32_t i = 0; i < s.n; i++) {
 		struct kp_stop_replica_partition_error *e =
 		    &out->partition_errors.v[i];
 
 		e->topic_name = s.v[i].topic;
 		e->partition_index = s.v[i].index;
-		e->error_code = kb_manager_stop(req->broker->mgr, s.v[i].topic,
-		    s.v[i].index, s.v[i].leader_epoch, s.v[i].remove);
+		e->error_code = s.v[i].code;
 	}
 }
 

@@ -16,8 +16,9 @@
  * that list's lock) before it completes it; after kb_request_complete() the
  * request may be gone at any moment.
  *
- * A connection that dies does not take its parked request along: that is
- * completed as usual and the answer is dropped.
+ * A connection that dies does not take its parked request along: its deadline,
+ * when it has one, comes at once; it is completed as usual and the answer is
+ * dropped.
  */
 #ifndef KB_API_REQUEST_H
 #define KB_API_REQUEST_H

@@ -74,11 +74,15 @@ codes_of_leader_and_isr(struct ctl_event *e, const struct kb_outgoing *o,
 		    &resp->topics.v[i];
 		struct kc_str name = KC_STR_NULL;
 
+		/* Most likely in the same place, so look there first. */
 		for (int32_t j = 0; j < req->topic_states.n && name.len < 0;
-		     j++)
-			if (kc_uuid_eq(&req->topic_states.v[j].topic_id,
-				&t->topic_id))
-				name = req->topic_states.v[j].topic_name;
+		     j++) {
+			const struct kp_leader_and_isr_topic_state *ts =
+			    &req->topic_states.v[(i + j) % req->topic_states.n];
+
+			if (kc_uuid_eq(&ts->topic_id, &t->topic_id))
+				name = ts->topic_name;
+		}
 		for (int32_t j = 0; j < t->partition_errors.n; j++)
 			if (!add_code(e, name,
 				t->partition_errors.v[j].partition_index,

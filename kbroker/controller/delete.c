@@ -182,8 +182,7 @@ ctl_resume_deletions(struct kb_controller *c)
 		if (!t->deleting ||
 		    any_in(t, KB_REPLICA_DELETION_STARTED))
 			continue;
-		if (t->nparts > 0 &&
-		    all_in(t, KB_REPLICA_DELETION_SUCCESSFUL)) {
+		if (all_in(t, KB_REPLICA_DELETION_SUCCESSFUL)) {
 			delete_nodes(c, t);
 			continue;
 		}

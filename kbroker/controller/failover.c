@@ -363,10 +363,11 @@ load(struct kb_controller *c, const struct names *ids,
 	free(v);
 	if (!c->aborted)
 		ctl_load_topics(c, topics->v, topics->n);
+	/* Without delete.topic.enable ctl_topic_deletion() drops the marks. */
 	for (int i = 0; i < deletes->n && !c->aborted; i++) {
 		struct kb_ctopic *t = kb_model_topic(&c->m, deletes->v[i]);
 
-		if (t != NULL)
+		if (t != NULL && c->p.config->delete_topic_enable)
 			t->deleting = true;
 	}
 	if (!c->aborted)

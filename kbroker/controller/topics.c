@@ -72,6 +72,13 @@ start_new(struct kb_controller *c, char *const *names, int n)
 	free(v);
 }
 
+static int
+by_name(const void *a, const void *b)
+{
+	return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* names are sorted */
 static void
 forget_vanished(struct kb_controller *c, char *const *names, int n)
 {
@@ -79,21 +86,13 @@ forget_vanished(struct kb_controller *c, char *const *names, int n)
 
 	HASH_ITER(hh, c->m.topics, t, tmp)
 	{
-		bool there = false;
-
-		for (int i = 0; i < n && !there; i++)
-			there = strcmp(names[i], t->name) == 0;
-		if (there)
+		if (n > 0 &&
+		    bsearch(&t->name, names, (size_t)n, sizeof *names,
+			by_name) != NULL)
 			continue;
 		kzk_watch_cancel(&t->watch);
 		kb_model_remove_topic(&c->m, t);
 	}
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
 void

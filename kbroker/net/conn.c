@@ -122,6 +122,10 @@ kb_conn_close(struct kb_conn *conn)
 		kc_timer_cancel(conn->reactor->loop, &conn->mute);
 		give_out_back(conn);
 		kb_acceptor_left(conn->acceptor, conn->peer_host);
+		/* Nobody waits for a parked answer: its deadline is now. */
+		if (conn->req != NULL && kc_timer_is_set(&conn->req->timer))
+			kc_timer_set(conn->reactor->loop, &conn->req->timer,
+			    kc_loop_now_ms(conn->reactor->loop));
 	}
 	kb_conn_free_if_done(conn);
 }

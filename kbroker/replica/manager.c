@@ -104,17 +104,16 @@ map_find(const struct part_map *map, struct kc_str topic, int32_t index)
 	}
 }
 
-/* A copy with room for more, without `but`. */
+/* A copy with room for more, without those that leave. */
 static struct part_map *
-map_copy(const struct part_map *old, uint32_t more,
-    const struct kb_partition *but)
+map_copy(const struct part_map *old, uint32_t more)
 {
 	struct part_map *map = map_new(old->n + more);
 
 	if (map == NULL)
 		return NULL;
 	for (uint32_t i = 0; i <= old->mask; i++)
-		if (old->slots[i] != NULL && old->slots[i] != but)
+		if (old->slots[i] != NULL && !old->slots[i]->leaving)
 			map_put(map, kb_partition_get(old->slots[i]));
 	return map;
 }
@@ -207,10 +206,10 @@ check_hosted(const struct kb_manager *m, struct kb_role_change *c)
 		return KP_INCONSISTENT_TOPIC_ID;
 	if (c->st.leader_epoch < p->leader_epoch)
 		return KP_STALE_CONTROLLER_EPOCH;
-	if (!has_id(c->st.replicas, c->st.nreplicas, m->broker_id))
-		return KP_UNKNOWN_TOPIC_OR_PARTITION;
 	if (c->st.leader_epoch > p->leader_epoch)
-		return KP_NONE;
+		return has_id(c->st.replicas, c->st.nreplicas, m->broker_id) ?
+		    KP_NONE :
+		    KP_UNKNOWN_TOPIC_OR_PARTITION;
 	/* Nothing new, but for a topic id that the log did not have yet. */
 	if (kc_uuid_is_zero(&id) && !kc_uuid_is_zero(&c->topic_id))
 		return kb_log_set_topic_id(p->log, &c->topic_id) == KC_OK ?
@@ -287,7 +286,7 @@ void
 kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 {
 	struct part_map *old = m->map.obj; /* only we publish */
-	struct part_map *map = map_copy(old, (uint32_t)n, NULL);
+	struct part_map *map = map_copy(old, (uint32_t)n);
 	uint32_t before;
 
 	if (map == NULL) {
@@ -314,51 +313,65 @@ kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 		else
 			kb_partition_put(&c->part);
 	}
-	if (map->n != before)
+	if (map->n != before || old->n != before)
 		kc_published_set(&m->map, map);
 	else
 		map_unref(map);
 }
 
-/* Take it out of the map; its readers end with code 6. */
-static void
-unhost(struct kb_manager *m, struct kb_partition *p)
+static int16_t
+stop_one(struct kb_manager *m, const struct kb_stop *s, struct kb_partition *p)
 {
-	struct part_map *map = map_copy(m->map.obj, 0, p);
-
-	kb_partition_stop(p);
-	if (map == NULL) /* it stays in the map, stopped */
-		return;
-	kc_published_set(&m->map, map);
+	if (p == NULL) /* not hosted, though the log may be here */
+		return KP_NONE;
+	if (!p->stopped && kb_log_offline(p->log))
+		return KP_KAFKA_STORAGE_ERROR;
+	if (s->leader_epoch >= 0 && s->leader_epoch < p->leader_epoch) {
+		kc_log(KC_LOG_WARN, STATE_LOGGER,
+		    "[Broker id=%d] Ignoring a StopReplica of leader epoch %d "
+		    "for %s-%d, the current is %d",
+		    m->broker_id, s->leader_epoch, p->topic, p->index,
+		    p->leader_epoch);
+		return KP_FENCED_LEADER_EPOCH;
+	}
+	kb_partition_stop(p); /* its readers end with code 6 */
+	return KP_NONE;
 }
 
-int16_t
-kb_manager_stop(struct kb_manager *m, struct kc_str topic, int32_t index,
-    int32_t leader_epoch, bool remove)
+static int16_t
+delete_log(struct kb_manager *m, const struct kb_stop *s)
 {
-	struct kb_partition *p = map_find(m->map.obj, topic, index);
 	char name[256];
 	int rc;
 
-	if (p != NULL) {
-		if (kb_log_offline(p->log))
-			return KP_KAFKA_STORAGE_ERROR;
-		if (leader_epoch >= 0 && leader_epoch < p->leader_epoch)
-			return KP_FENCED_LEADER_EPOCH;
-		if (remove)
-			unhost(m, p);
-		else
-			kb_partition_stop(p);
-	}
-	if (!remove)
-		return KP_NONE;
-	if (topic.len < 0 || (size_t)topic.len >= sizeof name)
+	if (s->topic.len < 0 || (size_t)s->topic.len >= sizeof name)
 		return KP_INVALID_TOPIC_EXCEPTION;
-	memcpy(name, topic.p, (size_t)topic.len);
-	name[topic.len] = '\0';
-	rc = kb_log_dirs_delete(m->dirs, name, index);
+	memcpy(name, s->topic.p, (size_t)s->topic.len);
+	name[s->topic.len] = '\0';
+	rc = kb_log_dirs_delete(m->dirs, name, s->index);
 	return rc == KC_OK || rc == KC_ENOENT ? KP_NONE :
 						KP_KAFKA_STORAGE_ERROR;
+}
+
+void
+kb_manager_stop(struct kb_manager *m, struct kb_stop *v, int n)
+{
+	struct part_map *map;
+	bool leave = false;
+
+	for (int i = 0; i < n; i++) {
+		struct kb_partition *p =
+		    map_find(m->map.obj, v[i].topic, v[i].index);
+
+		v[i].code = stop_one(m, &v[i], p);
+		if (p != NULL && v[i].remove && v[i].code == KP_NONE)
+			leave = p->leaving = true;
+	}
+	if (leave && (map = map_copy(m->map.obj, 0)) != NULL)
+		kc_published_set(&m->map, map); /* else they stay, stopped */
+	for (int i = 0; i < n; i++)
+		if (v[i].remove && v[i].code == KP_NONE)
+			v[i].code = delete_log(m, &v[i]);
 }
 
 void

@@ -49,12 +49,17 @@ int16_t kb_manager_controller_epoch(struct kb_manager *m, int32_t epoch);
 /* Make all of v leader or follower; each gets its code.  @thread control */
 void kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n);
 
-/*
- * StopReplica of one partition: KP code.  leader_epoch -1 and -2 pass (KIP-570).
- * remove deletes the log.  @thread control
- */
-int16_t kb_manager_stop(struct kb_manager *m, struct kc_str topic,
-    int32_t index, int32_t leader_epoch, bool remove);
+/* One partition of a StopReplica request. */
+struct kb_stop {
+	struct kc_str topic; /* borrowed */
+	int32_t index;
+	int32_t leader_epoch; /* -1 and -2 pass whatever ours is (KIP-570) */
+	bool remove; /* delete the log */
+	int16_t code; /* out: KP_* */
+};
+
+/* Stop all of v; each gets its code.  @thread control */
+void kb_manager_stop(struct kb_manager *m, struct kb_stop *v, int n);
 
 /* fn with each hosted partition, on an own reference.  @thread control */
 void kb_manager_each(struct kb_manager *m,

@@ -110,15 +110,32 @@ verdict_code(enum kb_verdict v)
 static int16_t
 check_leader(const struct kb_partition *p, int32_t asked_epoch)
 {
+	if (p->stopped) /* first: a deleted log is offline too */
+		return KP_NOT_LEADER_OR_FOLLOWER;
 	if (kb_log_offline(p->log))
 		return KP_KAFKA_STORAGE_ERROR;
-	if (asked_epoch >= 0 && !p->stopped) {
+	if (asked_epoch >= 0) {
 		if (asked_epoch < p->leader_epoch)
 			return KP_FENCED_LEADER_EPOCH;
 		if (asked_epoch > p->leader_epoch)
 			return KP_UNKNOWN_LEADER_EPOCH;
 	}
 	return p->leading ? KP_NONE : KP_NOT_LEADER_OR_FOLLOWER;
+}
+
+/* Why the log failed, once the lock is free; a deleted one was not ours. */
+static int16_t
+failed(struct kb_partition *p, int rc)
+{
+	int16_t code = log_code(rc);
+
+	if (code != KP_KAFKA_STORAGE_ERROR)
+		return code;
+	kc_lock_take(&p->lock);
+	if (p->stopped)
+		code = KP_NOT_LEADER_OR_FOLLOWER;
+	kc_lock_drop(&p->lock);
+	return code;
 }
 
 int16_t
@@ -205,7 +222,7 @@ kb_partition_ack(struct kb_partition *p, int64_t required, int32_t leader_epoch)
 
 	kc_lock_take(&p->lock);
 	code = check_leader(p, -1);
-	if (code == KP_NONE && p->leader_epoch != leader_epoch)
+	if (code == KP_NONE && leader_epoch < p->led_since)
 		code = KP_NOT_LEADER_OR_FOLLOWER;
 	if (code == KP_NONE && kb_log_hw(p->log) < required)
 		code = KB_PARTITION_PENDING;
@@ -246,7 +263,7 @@ kb_partition_read(struct kb_partition *p, struct kb_partition_read *r)
 			return KP_NONE;
 		}
 	}
-	return log_code(kb_log_read(p->log, &r->rd, &r->slice));
+	return failed(p, kb_log_read(p->log, &r->rd, &r->slice));
 }
 
 /* Latest, earliest and their kin; false when timestamp is a time. */
@@ -303,7 +320,7 @@ kb_partition_list(struct kb_partition *p, struct kb_partition_list *l)
 	else
 		rc = kb_log_find_timestamp(p->log, l->timestamp, &l->at);
 	if (rc != KC_OK)
-		return log_code(rc);
+		return failed(p, rc);
 	if (l->at.offset >= last)
 		l->at = (struct kb_log_at) { -1, -1, -1 };
 	if (l->at.offset < 0 && l->consumer && epoch_start > b.hw)
@@ -356,31 +373,34 @@ kb_partition_epoch_end(struct kb_partition *p, int32_t leader_epoch,
 	return code;
 }
 
-static int
-copy_ids(int32_t **to, int32_t *nto, const int32_t *v, int32_t n)
+static int32_t *
+copy_ids(const int32_t *v, int32_t n)
 {
 	int32_t *copy = malloc((size_t)KC_MAX(n, 1) * sizeof *copy);
 
-	if (copy == NULL)
-		return KC_ENOMEM;
-	if (n > 0)
+	if (copy != NULL && n > 0)
 		memcpy(copy, v, (size_t)n * sizeof *copy);
-	free(*to);
-	*to = copy;
-	*nto = n;
-	return KC_OK;
+	return copy;
 }
 
-/* @locks p->lock is held */
+/* All of it or, out of memory, nothing.  @locks p->lock is held */
 static int
 set_state(struct kb_partition *p, const struct kb_leader_state *st)
 {
-	int rc;
+	int32_t *isr = copy_ids(st->isr, st->nisr);
+	int32_t *replicas = copy_ids(st->replicas, st->nreplicas);
 
-	if ((rc = copy_ids(&p->isr, &p->nisr, st->isr, st->nisr)) != KC_OK ||
-	    (rc = copy_ids(&p->replicas, &p->nreplicas, st->replicas,
-		 st->nreplicas)) != KC_OK)
-		return rc;
+	if (isr == NULL || replicas == NULL) {
+		free(isr);
+		free(replicas);
+		return KC_ENOMEM;
+	}
+	free(p->isr);
+	free(p->replicas);
+	p->isr = isr;
+	p->nisr = st->nisr;
+	p->replicas = replicas;
+	p->nreplicas = st->nreplicas;
 	p->leader = st->leader;
 	p->leader_epoch = st->leader_epoch;
 	p->partition_epoch = st->partition_epoch;
@@ -408,6 +428,8 @@ kb_partition_make_leader(
 	if (rc == KC_OK)
 		rc = set_state(p, st);
 	if (rc == KC_OK) {
+		if (!p->leading)
+			p->led_since = p->leader_epoch;
 		p->leading = true;
 		advance_hw(p);
 		kc_log(KC_LOG_INFO, LOGGER,

@@ -36,16 +36,20 @@ struct kb_partition {
 	int32_t broker_id; /* ours */
 	struct kb_log *log; /* own reference */
 
+	/* The control thread's: not in the next version of the map. */
+	bool leaving;
+
 	struct kc_lock lock;
 	/* Guarded by lock. */
 	struct kb_topic_config *tc; /* own reference */
 	bool leading;
-	bool stopped; /* no longer hosted: every call gives code 6 or 3 */
+	bool stopped; /* no longer hosted: NOT_LEADER_OR_FOLLOWER */
 	int32_t leader; /* -1 none */
 	int32_t leader_epoch; /* -1 before the first LeaderAndIsr */
 	int32_t partition_epoch;
 	int32_t controller_epoch;
-	int64_t epoch_start; /* log end when we began to lead */
+	int64_t epoch_start; /* log end when we began to lead leader_epoch */
+	int32_t led_since; /* first epoch of our unbroken leadership */
 	int32_t *isr; /* owned */
 	int32_t nisr;
 	int32_t *replicas; /* owned */
@@ -101,7 +105,8 @@ int16_t kb_partition_append(struct kb_partition *p, struct kb_append *a,
 
 /*
  * Has what acks=all waits for come to pass?  NONE, or a final error, or
- * KB_PARTITION_PENDING.
+ * KB_PARTITION_PENDING.  leader_epoch is that of the append: when somebody
+ * else led meanwhile, what is at that offset may be other records.
  */
 #define KB_PARTITION_PENDING 1000
 int16_t kb_partition_ack(

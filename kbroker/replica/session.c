@@ -31,7 +31,7 @@ struct kb_session {
 	bool busy;
 	int64_t created_ms;
 	int64_t used_ms;
-	int32_t nparts_seen; /* as of the last end, for eviction */
+	int32_t nparts_seen; /* as of the last end; counted in the cache's */
 	/* The busy request's own. */
 	bool follower;
 	bool by_id;
@@ -46,6 +46,7 @@ struct kb_sessions {
 	struct kc_rand *rand;
 	int32_t slots;
 	int32_t n;
+	int64_t nparts; /* sum of nparts_seen */
 	struct kb_session *hash; /* by id */
 	struct kb_session *lru;
 };
@@ -94,6 +95,7 @@ uncache(struct kb_sessions *s, struct kb_session *ses)
 	HASH_DEL(s->hash, ses);
 	DL_DELETE(s->lru, ses);
 	s->n--;
+	s->nparts -= ses->nparts_seen;
 	ses->cached = false;
 	session_put(ses);
 }
@@ -237,6 +239,11 @@ claim(struct kb_sessions *s, int64_t now_ms, const struct kb_session_ask *ask,
 		code = KP_INVALID_FETCH_SESSION_EPOCH;
 	else if (ses->by_id != ask->by_id)
 		code = KP_FETCH_SESSION_TOPIC_ID_ERROR;
+	else if (s->nparts + ask->nparts > KB_SESSIONS_PARTS_MAX ||
+	    ses->nparts + ask->nparts > KB_SESSION_PARTS_MAX) {
+		uncache(s, ses);
+		code = KP_FETCH_SESSION_ID_NOT_FOUND;
+	}
 	if (code == KP_NONE) {
 		kc_ref_get(&ses->ref);
 		ses->busy = true;
@@ -326,10 +333,10 @@ evictable(const struct kb_session *old, int64_t now_ms, bool follower,
 		return false;
 	if (now_ms - old->used_ms > EVICT_UNUSED_MS)
 		return true;
-	if (now_ms - old->created_ms <= EVICT_UNUSED_MS)
-		return false;
 	if (old->follower != follower)
 		return follower;
+	if (now_ms - old->created_ms <= EVICT_UNUSED_MS)
+		return false;
 	return old->nparts_seen < nparts;
 }
 
@@ -339,6 +346,8 @@ make_room(struct kb_sessions *s, int64_t now_ms, bool follower, int32_t nparts)
 {
 	struct kb_session *old;
 
+	if (s->nparts + nparts > KB_SESSIONS_PARTS_MAX)
+		return false;
 	if (s->n < s->slots)
 		return true;
 	DL_FOREACH(s->lru, old) {
@@ -394,6 +403,7 @@ kb_sessions_finish(
 		DL_APPEND(s->lru, ses);
 		ses->cached = true;
 		s->n++;
+		s->nparts += ses->nparts;
 		id = ses->id;
 	}
 	kc_lock_drop(&s->lock);
@@ -412,6 +422,8 @@ kb_fetch_ctx_end(struct kb_sessions *s, struct kb_fetch_ctx *ctx)
 		return;
 	kc_lock_take(&s->lock);
 	ses->busy = false;
+	if (ses->cached)
+		s->nparts += ses->nparts - ses->nparts_seen;
 	ses->nparts_seen = ses->nparts;
 	kc_lock_drop(&s->lock);
 	session_put(ses);
@@ -421,12 +433,8 @@ void
 kb_sessions_count(
     struct kb_sessions *s, int32_t *nsessions, int64_t *nparts)
 {
-	struct kb_session *ses;
-
-	*nparts = 0;
 	kc_lock_take(&s->lock);
 	*nsessions = s->n;
-	DL_FOREACH(s->lru, ses)
-		*nparts += ses->nparts_seen;
+	*nparts = s->nparts;
 	kc_lock_drop(&s->lock);
 }

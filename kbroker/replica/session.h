@@ -10,9 +10,12 @@
  * evicted session lives on until its request has ended.
  *
  * Limits: max.incremental.fetch.session.cache.slots sessions; beyond it an old
- * one makes room (unused for 2 minutes, or smaller and older), or the fetcher
- * is answered without a session.  A session holds KB_SESSION_PARTS_MAX partitions
- * at most; a fetch of more is answered without one.
+ * one makes room (unused for 2 minutes, or smaller and older, or a consumer's
+ * for a follower's), or the fetcher is answered without a session.  A session
+ * holds KB_SESSION_PARTS_MAX partitions at most and all together hold
+ * KB_SESSIONS_PARTS_MAX; a fetch beyond that is answered without one, and a
+ * session that would grow beyond it ends (FETCH_SESSION_ID_NOT_FOUND: the
+ * fetcher begins anew).
  *
  * @thread net
  */
@@ -25,6 +28,7 @@
 #include "kcommon/base/uuid.h"
 
 #define KB_SESSION_PARTS_MAX 100000
+#define KB_SESSIONS_PARTS_MAX 2000000 /* about 250 bytes each */
 
 struct kb_sessions; /* the cache of one broker */
 struct kb_session;
