@@ -135,7 +135,14 @@ make_certificates(struct kt_cluster *c)
 	    "echo 'subjectAltName=DNS:localhost,IP:127.0.0.1' >san.cnf\n"
 	    "openssl x509 -req -in server.csr -CA ca.pem -CAkey ca.key"
 	    " -CAcreateserial -days 30 -extfile san.cnf -out server.crt\n"
-	    "cat server.key server.crt >server.pem\n";
+	    "cat server.key server.crt >server.pem\n"
+	    "openssl pkcs12 -export -in server.crt -inkey server.key"
+	    " -passout pass:secret -out server.p12\n"
+	    "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+	    " -nodes -subj /O=Test/CN=client -keyout client.key"
+	    " -out client.csr\n"
+	    "openssl x509 -req -in client.csr -CA ca.pem -CAkey ca.key"
+	    " -CAcreateserial -days 30 -out client.crt\n";
 	const char *argv[] = { "/bin/sh", "-c", script, c->dir, NULL };
 	char log[KT_PATH + 32];
 
@@ -242,6 +249,22 @@ kt_broker_spawn(struct kt_cluster *c, int i)
 	const char *argv[] = { program, props, NULL };
 
 	b->pid = kt_spawn(b->log, argv);
+}
+
+void
+kt_broker_configure(struct kt_cluster *c, int i, const char *lines)
+{
+	char path[KT_PATH + 32];
+	char *text;
+	FILE *f;
+
+	snprintf(path, sizeof path, "%s/server.properties", c->b[i].dir);
+	text = kt_read_file(path);
+	f = fopen(path, "w");
+	KT_CHECK(f != NULL);
+	fprintf(f, "%s%s", text, lines);
+	KT_CHECK(fclose(f) == 0);
+	free(text);
 }
 
 /* Kafka answers Metadata before it knows the cluster: look inside. */

@@ -35,8 +35,12 @@ struct kt_broker {
 };
 
 struct kt_cluster {
+	/*
+	 * Holds also server.pem and server.p12 (password "secret") of the
+	 * brokers, client.key and client.crt (CN=client,O=Test) of a client.
+	 */
 	char dir[KT_PATH];
-	char ca[KT_PATH]; /* PEM of the authority that signed the brokers */
+	char ca[KT_PATH]; /* PEM of the authority that signed all of them */
 	int zk_port;
 	pid_t zk_pid;
 	char zk[64]; /* zookeeper.connect, with its chroot */
@@ -56,6 +60,9 @@ struct kt_cluster *kt_cluster_start(int n, const char *props);
 struct kt_cluster *kt_cluster_prepare(int n, const char *props);
 /* Ends all and removes the folder; also done at exit. */
 void kt_cluster_stop(struct kt_cluster **cp);
+
+/* More lines for broker i's server.properties, from its next start on. */
+void kt_broker_configure(struct kt_cluster *c, int i, const char *lines);
 
 /* Start a broker that is down; kt_broker_start() waits till it is ready. */
 void kt_broker_spawn(struct kt_cluster *c, int i);
