@@ -2,6 +2,7 @@
  * What a new controller does first (controller.md 2): watch, then read, then
  * decide.
  */
+#include "kbroker/config.h"
 #include "kbroker/controller/ctl.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
