@@ -138,6 +138,7 @@ kb_acceptor_open(struct kb_acceptor **ap, struct kb_net *net,
 		return KC_ENOMEM;
 	a->net = net;
 	a->reactor = r;
+	a->start.fn = on_start;
 	a->resume.fn = on_resume;
 	a->privileged = ep->privileged;
 	a->protected = ep->protected;
@@ -166,10 +167,19 @@ fail:
 	return rc;
 }
 
+static void
+on_start(struct kc_task *task)
+{
+	struct kb_acceptor *a = KC_CONTAINER(task, struct kb_acceptor, start);
+
+	if (a->listener != NULL) /* not shut already */
+		a->net->p.env->net->on_conn(a->listener, on_conn, a);
+}
+
 void
 kb_acceptor_start(struct kb_acceptor *a)
 {
-	a->net->p.env->net->on_conn(a->listener, on_conn, a);
+	kc_loop_post(a->reactor->loop, &a->start);
 }
 
 void

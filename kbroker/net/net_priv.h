@@ -85,6 +85,7 @@ struct kb_acceptor {
 	struct kc_tls *tls;
 	atomic_int open; /* connections of this listener */
 	atomic_bool paused; /* a limit was reached */
+	struct kc_task start;
 	struct kc_task resume; /* posted when a connection has gone */
 	atomic_bool resume_posted;
 	unsigned next_reactor; /* reactor's */
