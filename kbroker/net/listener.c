@@ -119,6 +119,15 @@ kb_acceptor_tls(struct kb_acceptor *a)
 	return tls;
 }
 
+static void
+on_start(struct kc_task *task)
+{
+	struct kb_acceptor *a = KC_CONTAINER(task, struct kb_acceptor, start);
+
+	if (a->listener != NULL) /* not shut already */
+		a->net->p.env->net->on_conn(a->listener, on_conn, a);
+}
+
 int
 kb_acceptor_open(struct kb_acceptor **ap, struct kb_net *net,
     struct kb_reactor *r, const struct kb_net_endpoint *ep)
@@ -165,15 +174,6 @@ kb_acceptor_open(struct kb_acceptor **ap, struct kb_net *net,
 fail:
 	kb_acceptor_close(&a);
 	return rc;
-}
-
-static void
-on_start(struct kc_task *task)
-{
-	struct kb_acceptor *a = KC_CONTAINER(task, struct kb_acceptor, start);
-
-	if (a->listener != NULL) /* not shut already */
-		a->net->p.env->net->on_conn(a->listener, on_conn, a);
 }
 
 void

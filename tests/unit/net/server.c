@@ -180,10 +180,18 @@ bool
 kt_logged(const char *text)
 {
 	static char buf[1 << 20];
-	ssize_t n = pread(log_fd, buf, sizeof buf - 1, 0);
+	ssize_t n;
+	int tries;
 
-	buf[n > 0 ? n : 0] = '\0';
-	return strstr(buf, text) != NULL;
+	/* The peer may know of it before the line is written. */
+	for (tries = 0; tries < 200; tries++) {
+		n = pread(log_fd, buf, sizeof buf - 1, 0);
+		buf[n > 0 ? n : 0] = '\0';
+		if (strstr(buf, text) != NULL)
+			return true;
+		usleep(10000);
+	}
+	return false;
 }
 
 struct kb_net_params

@@ -40,7 +40,7 @@ int kt_complete(void);
 /* Waits until n requests are parked. */
 void kt_wait_parked(int n);
 void kt_wait_connections(struct kt_server *s, int n);
-/* Everything logged so far has text in it. */
+/* Text was logged, or is within two seconds. */
 bool kt_logged(const char *text);
 /* TLS parameters of a client that trusts ca; with_cert: presents itself. */
 struct kc_tls *kt_client_tls(
