@@ -5,6 +5,7 @@
 
 #include "kbroker/broker.h"
 #include "kbroker/config_doc.h"
+#include "kbroker/locks.h"
 #include "kbroker/process.h"
 #include "kbroker/topic_config.h"
 #include "kcommon/base/clock.h"
@@ -321,7 +322,7 @@ signals_start(struct program *p)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	pthread_sigmask(SIG_BLOCK, &p->signals, NULL);
-	kc_lock_init(&p->lock, 0, "program");
+	kc_lock_init(&p->lock, LK_PROGRAM, "program");
 	return kc_thread_start(&p->thread, "signals", signal_thread, p);
 }
 
