@@ -39,8 +39,8 @@ deadline_ms(const struct kb_conn *conn)
 		due = conn->active_ms + idle_ms;
 	if (conn->named && conn->nrequests > 0)
 		return due;
-	first = conn->opened_ms +
-	    (conn->named ? KB_FIRST_REQUEST_MS : KB_SETUP_MS);
+	first =
+	    conn->opened_ms + (conn->named ? KB_FIRST_REQUEST_MS : KB_SETUP_MS);
 	return due == -1 ? first : KC_MIN(due, first);
 }
 
@@ -69,7 +69,7 @@ on_timer(struct kc_timer *t)
 	kc_log(conn->named ? KC_LOG_DEBUG : KC_LOG_INFO, SELECTOR,
 	    KB_NET_PREFIX "Closing %s connection %s",
 	    conn->reactor->net->p.broker_id,
-	    !conn->named	    ? "unfinished TLS" :
+	    !conn->named	     ? "unfinished TLS" :
 		conn->nrequests == 0 ? "silent" :
 				       "idle",
 	    kb_conn_id(conn, id));
@@ -316,8 +316,8 @@ fill(struct kb_conn *conn, size_t *bytes)
 	 * so.  Of TLS it only means the end of a record.
 	 */
 	if (n < room && !s->ops->pending(s))
-		conn->drained = !s->tls ||
-		    kc_frames_peek(f, &frame, &len) == KC_OK;
+		conn->drained =
+		    !s->tls || kc_frames_peek(f, &frame, &len) == KC_OK;
 	return KC_OK;
 }
 

@@ -28,7 +28,7 @@ free_overrides(struct kb_ip_limit *table)
 {
 	struct kb_ip_limit *o, *tmp;
 
-	HASH_ITER (hh, table, o, tmp) {
+	HASH_ITER(hh, table, o, tmp) {
 		HASH_DEL(table, o);
 		free(o);
 	}
@@ -85,14 +85,14 @@ parse_overrides(const char *text, struct kb_ip_limit **table)
 			continue;
 		for (i = tok.len - 1; i > 0 && tok.p[i] != ':'; i--)
 			;
-		host = (struct kc_str) { tok.p, i };
-		if (kc_str_i64((struct kc_str) { tok.p + i + 1,
-				   tok.len - i - 1 },
+		host = (struct kc_str){ tok.p, i };
+		if (kc_str_i64(
+			(struct kc_str){ tok.p + i + 1, tok.len - i - 1 },
 			&max) != KC_OK ||
 		    i <= 0 || max < 0 || max > INT_MAX)
 			return KC_EINVAL;
 		if (host.p[0] == '[' && host.p[host.len - 1] == ']')
-			host = (struct kc_str) { host.p + 1, host.len - 2 };
+			host = (struct kc_str){ host.p + 1, host.len - 2 };
 		if (host.len <= 0 || host.len >= (int32_t)sizeof name)
 			return KC_EINVAL;
 		snprintf(name, sizeof name, "%.*s", KC_STR_ARG(host));
@@ -115,7 +115,7 @@ kb_limits_fini(struct kb_limits *l)
 {
 	struct kb_ip_count *c, *tmp;
 
-	HASH_ITER (hh, l->ips, c, tmp) {
+	HASH_ITER(hh, l->ips, c, tmp) {
 		HASH_DEL(l->ips, c);
 		free(c);
 	}

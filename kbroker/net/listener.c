@@ -21,7 +21,8 @@ at_limit(struct kb_acceptor *a)
 static void
 set_paused(struct kb_acceptor *a, bool paused)
 {
-	if (a->listener == NULL || atomic_exchange(&a->paused, paused) == paused)
+	if (a->listener == NULL ||
+	    atomic_exchange(&a->paused, paused) == paused)
 		return;
 	a->net->p.env->net->pause(a->listener, paused);
 }
@@ -70,9 +71,8 @@ on_conn(void *arg, int handle, const char *peer_host)
 	atomic_fetch_add(&a->open, 1);
 	r = &net->reactors[a->next_reactor++ % (unsigned)net->p.threads];
 	if ((rc = kb_conn_new(&conn, a, r, handle, peer_host)) != KC_OK) {
-		kc_log(KC_LOG_ERROR, LOGGER,
-		    "Connection from %s dropped: %s", peer_host,
-		    kc_strerror(rc));
+		kc_log(KC_LOG_ERROR, LOGGER, "Connection from %s dropped: %s",
+		    peer_host, kc_strerror(rc));
 		net->p.env->net->drop(handle);
 		kb_acceptor_left(a, peer_host);
 		return;
@@ -91,7 +91,8 @@ on_conn(void *arg, int handle, const char *peer_host)
 void
 kb_acceptor_look_again(struct kb_acceptor *a)
 {
-	if (atomic_load(&a->paused) && !atomic_exchange(&a->resume_posted, true))
+	if (atomic_load(&a->paused) &&
+	    !atomic_exchange(&a->resume_posted, true))
 		kc_loop_post(a->reactor->loop, &a->resume);
 }
 

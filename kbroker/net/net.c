@@ -56,8 +56,7 @@ kb_net_listen(struct kb_net *net, const struct kb_net_endpoint *ep)
 	KC_ASSERT(!net->started);
 	for (; *end != NULL; end = &(*end)->next)
 		n++;
-	rc = kb_acceptor_open(
-	    &a, net, &net->reactors[n % net->p.threads], ep);
+	rc = kb_acceptor_open(&a, net, &net->reactors[n % net->p.threads], ep);
 	if (rc == KC_OK)
 		*end = a;
 	return rc;

@@ -58,11 +58,11 @@ struct kb_limits {
 	int total;
 };
 
-int kb_limits_init(struct kb_limits *l, int max, int max_per_ip,
-    const char *overrides);
+int kb_limits_init(
+    struct kb_limits *l, int max, int max_per_ip, const char *overrides);
 void kb_limits_fini(struct kb_limits *l);
-int kb_limits_set(struct kb_limits *l, int max, int max_per_ip,
-    const char *overrides);
+int kb_limits_set(
+    struct kb_limits *l, int max, int max_per_ip, const char *overrides);
 /* KC_OK, counted; KC_ELIMIT and *limit when the address has too many. */
 int kb_limits_enter(struct kb_limits *l, const char *ip, int *limit);
 void kb_limits_leave(struct kb_limits *l, const char *ip);

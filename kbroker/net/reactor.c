@@ -91,7 +91,7 @@ on_shut(struct kc_task *task)
 	for (a = net->acceptors; a != NULL; a = a->next)
 		if (a->reactor == r)
 			kb_acceptor_shut(a);
-	DL_FOREACH_SAFE (r->conns, conn, tmp)
+	DL_FOREACH_SAFE(r->conns, conn, tmp)
 		kb_conn_close(conn);
 	kc_lock_take(&net->lock);
 	net->shutting--;
@@ -109,7 +109,7 @@ on_shed(struct kc_task *task)
 	atomic_store(&r->shed_posted, false);
 	if (!kb_limits_over(&r->net->limits))
 		return;
-	DL_FOREACH (r->conns, conn)
+	DL_FOREACH(r->conns, conn)
 		if (conn->stream != NULL && conn->req == NULL &&
 		    !conn->sending && !conn->acceptor->protected &&
 		    (oldest == NULL || conn->active_ms < oldest->active_ms))
@@ -162,7 +162,7 @@ kb_reactor_close(struct kb_reactor *r)
 	r->shut = true;
 	for (i = 0; i < 2; i++)
 		(void)kc_loop_step(r->loop, 0);
-	DL_FOREACH_SAFE (r->conns, conn, tmp) {
+	DL_FOREACH_SAFE(r->conns, conn, tmp) {
 		if (conn->req != NULL) {
 			kc_log(KC_LOG_WARN, "kafka.network.SocketServer",
 			    KB_NET_PREFIX "a request is still parked at the "

@@ -126,7 +126,7 @@ encode(struct kb_request *req)
 	if (rc != KC_OK)
 		return rc;
 	kc_wr_patch_i32(w, 0, (int32_t)(kc_wr_total(w) - 4));
-	conn->send = (struct kc_send) { .w = w };
+	conn->send = (struct kc_send){ .w = w };
 	conn->sending = true;
 	return KC_OK;
 }

@@ -155,7 +155,7 @@ end_list(struct kb_rpc *rpc, struct call **list, int err)
 	struct call *call, *tmp;
 
 	/* What done() queues anew is not ended with the old ones. */
-	DL_FOREACH_SAFE (*list, call, tmp)
+	DL_FOREACH_SAFE(*list, call, tmp)
 		move(call, &rpc->failing);
 	while ((call = rpc->failing) != NULL)
 		end_call(call, err);
@@ -258,8 +258,8 @@ on_timeout(struct kc_timer *t)
 
 /* Gives the frame at hand to the call, so that the answer can outlive it. */
 static int
-take_frame(struct kb_rpc *rpc, struct call *call, const uint8_t **frame,
-    int32_t len)
+take_frame(
+    struct kb_rpc *rpc, struct call *call, const uint8_t **frame, int32_t len)
 {
 	struct kc_frames *f = &rpc->in;
 
@@ -285,8 +285,7 @@ decode(struct call *call, struct kc_rd *r, int32_t len)
 	void *resp;
 	int rc;
 
-	kc_arena_init(
-	    &call->arena, DECODE_MIN + (size_t)len * DECODE_FACTOR);
+	kc_arena_init(&call->arena, DECODE_MIN + (size_t)len * DECODE_FACTOR);
 	if ((resp = kc_arena_alloc(&call->arena, kp_msg_size(m))) == NULL)
 		return KC_ENOMEM;
 	rc = kp_decode(m, call->c.version, r, &call->arena, resp);
@@ -414,7 +413,7 @@ pump(struct kb_rpc *rpc)
 				break;
 			rpc->sending = rpc->queue;
 			move(rpc->queue, &rpc->flight);
-			rpc->send = (struct kc_send) {
+			rpc->send = (struct kc_send){
 				.w = &rpc->sending->out,
 			};
 			rpc->sending->c.sent_ns =
@@ -435,8 +434,8 @@ pump(struct kb_rpc *rpc)
 }
 
 int
-kb_rpc_open(struct kb_rpc **rpcp, struct kc_loop *loop,
-    const struct kb_rpc_params *p)
+kb_rpc_open(
+    struct kb_rpc **rpcp, struct kc_loop *loop, const struct kb_rpc_params *p)
 {
 	struct kb_rpc *rpc;
 
@@ -543,8 +542,8 @@ kb_rpc_call_by(struct kb_rpc *rpc, const struct kp_api *api, int16_t version,
 		return rc;
 	}
 	move(call, &rpc->queue);
-	kc_timer_set(rpc->loop, &call->timer,
-	    kc_loop_now_ms(rpc->loop) + timeout_ms);
+	kc_timer_set(
+	    rpc->loop, &call->timer, kc_loop_now_ms(rpc->loop) + timeout_ms);
 	pump(rpc);
 	return KC_OK;
 }

@@ -71,8 +71,8 @@ struct kb_rpc_call { /* the head of a larger one */
 typedef void (*kb_rpc_done_fn)(struct kb_rpc_call *call);
 
 /* Strings of p are copied. */
-int kb_rpc_open(struct kb_rpc **rpcp, struct kc_loop *loop,
-    const struct kb_rpc_params *p);
+int kb_rpc_open(
+    struct kb_rpc **rpcp, struct kc_loop *loop, const struct kb_rpc_params *p);
 /*
  * Ends all calls with KC_ECLOSED (done() runs inside) and frees the channel;
  * may be called in done().

@@ -139,8 +139,8 @@ bool
 kc_loop_inside(const struct kc_loop *loop)
 {
 	return atomic_load_explicit(&loop->owned, memory_order_acquire) &&
-	    pthread_equal(atomic_load_explicit(
-			      &loop->owner, memory_order_relaxed),
+	    pthread_equal(
+		atomic_load_explicit(&loop->owner, memory_order_relaxed),
 		pthread_self());
 }
 
@@ -193,8 +193,7 @@ kc_loop_post(struct kc_loop *loop, struct kc_task *task)
 	 * then looks for pushes.  Sequentially consistent, so that one of the
 	 * two sees the other.
 	 */
-	if (atomic_load(&loop->asleep) &&
-	    atomic_exchange(&loop->asleep, false))
+	if (atomic_load(&loop->asleep) && atomic_exchange(&loop->asleep, false))
 		wake(loop);
 }
 

@@ -94,8 +94,8 @@ switch_out(struct kc_fiber *f)
 	__tsan_switch_to_fiber(f->tsan_back, 0);
 #endif
 #ifdef FIBER_ASAN
-	__sanitizer_start_switch_fiber(f->ended ? NULL : &f->fake_own,
-	    f->back_stack, f->back_size);
+	__sanitizer_start_switch_fiber(
+	    f->ended ? NULL : &f->fake_own, f->back_stack, f->back_size);
 #endif
 	KC_ASSERT(swapcontext(&f->own, &f->back) == 0);
 #ifdef FIBER_ASAN
@@ -108,8 +108,7 @@ switch_out(struct kc_fiber *f)
 static void
 enter(unsigned hi, unsigned lo)
 {
-	struct kc_fiber *f =
-	    (void *)(((uintptr_t)hi << 32) | (uintptr_t)lo);
+	struct kc_fiber *f = (void *)(((uintptr_t)hi << 32) | (uintptr_t)lo);
 
 #ifdef FIBER_ASAN
 	__sanitizer_finish_switch_fiber(NULL, &f->back_stack, &f->back_size);

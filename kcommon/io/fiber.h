@@ -13,8 +13,8 @@
  *	while (!op->finished)
  *		kc_fiber_wait();
  *
- * Limits: KC_FIBER_STACK bytes of stack with a guard page below; no lock is held across a
- * wait (developer builds assert it).
+ * Limits: KC_FIBER_STACK bytes of stack with a guard page below; no lock is
+ *held across a wait (developer builds assert it).
  *
  * @thread the loop's
  */

@@ -99,8 +99,8 @@ static void
 fill_stat(struct kc_file_stat *out, const struct stat *st)
 {
 	out->size = st->st_size;
-	out->mtime_ms = (int64_t)st->st_mtim.tv_sec * 1000 +
-	    st->st_mtim.tv_nsec / 1000000;
+	out->mtime_ms =
+	    (int64_t)st->st_mtim.tv_sec * 1000 + st->st_mtim.tv_nsec / 1000000;
 	out->is_dir = S_ISDIR(st->st_mode);
 }
 

@@ -140,8 +140,8 @@ write_synced(const struct kc_file_ops *f, int dirfd, const char *tmp,
 	int fd = -1;
 	int rc;
 
-	rc = f->open(&fd, dirfd, tmp,
-	    KC_FILE_WRITE | KC_FILE_CREATE | KC_FILE_TRUNC);
+	rc = f->open(
+	    &fd, dirfd, tmp, KC_FILE_WRITE | KC_FILE_CREATE | KC_FILE_TRUNC);
 	if (rc != KC_OK)
 		return rc;
 	if ((rc = f->pwrite(fd, p, len, 0)) == KC_OK)
@@ -207,8 +207,7 @@ collect(void *arg, const char *name, bool is_dir)
  * shrinks is not defined.
  */
 static int
-remove_tree(
-    const struct kc_file_ops *f, int dirfd, const char *name, int depth)
+remove_tree(const struct kc_file_ops *f, int dirfd, const char *name, int depth)
 {
 	struct names ns = { 0 };
 	int fd = -1;
@@ -258,8 +257,7 @@ release_fd(struct kc_fileref *ref)
 }
 
 int
-kc_fileref_new(
-    const struct kc_file_ops *f, int fd, struct kc_fileref **refp)
+kc_fileref_new(const struct kc_file_ops *f, int fd, struct kc_fileref **refp)
 {
 	struct owned_fd *o;
 

@@ -124,8 +124,9 @@ on_io(struct kc_io *io, unsigned ready)
 		    SOCK_NONBLOCK | SOCK_CLOEXEC);
 		if (fd == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return;
-		if (fd == -1 && (errno == EMFILE || errno == ENFILE ||
-				    errno == ENOBUFS || errno == ENOMEM)) {
+		if (fd == -1 &&
+		    (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+			errno == ENOMEM)) {
 			starved(l, errno);
 			return;
 		}
@@ -143,8 +144,8 @@ bind_one(const struct addrinfo *ai, const struct kc_listen_params *p, int *fdp)
 	int one = 1, zero = 0;
 	int fd, rc;
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC,
-	    0);
+	fd = socket(
+	    ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return kc_err_errno(errno);
 	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
@@ -153,11 +154,11 @@ bind_one(const struct addrinfo *ai, const struct kc_listen_params *p, int *fdp)
 		    fd, IPPROTO_IPV6, IPV6_V6ONLY, &zero, sizeof zero);
 	/* Before listen(): what is accepted inherits them. */
 	if (p->sndbuf > 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &p->sndbuf,
-		    sizeof p->sndbuf);
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_SNDBUF, &p->sndbuf, sizeof p->sndbuf);
 	if (p->rcvbuf > 0)
-		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &p->rcvbuf,
-		    sizeof p->rcvbuf);
+		(void)setsockopt(
+		    fd, SOL_SOCKET, SO_RCVBUF, &p->rcvbuf, sizeof p->rcvbuf);
 	if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
 	    listen(fd, p->backlog > 0 ? p->backlog : 50) == -1) {
 		rc = kc_err_errno(errno);

@@ -33,8 +33,8 @@ kc_send_next(struct kc_send *send, struct kc_piece *pc)
 	const struct kc_cut *cut;
 	size_t end;
 
-	while (send->cut < w->ncuts &&
-	    w->cuts[send->cut].at == send->mem_done) {
+	while (
+	    send->cut < w->ncuts && w->cuts[send->cut].at == send->mem_done) {
 		cut = &w->cuts[send->cut];
 		if (send->cut_done < cut->len) {
 			pc->p = NULL;
@@ -181,8 +181,8 @@ plain_send(struct kc_stream *s, struct kc_send *send)
 		if (r == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 			return KC_EAGAIN;
 		if (r == -1 && pc.p == NULL && errno == EIO)
-			return kc_sock_fail(so, KC_EIO, "sendfile: %s",
-			    strerror(errno));
+			return kc_sock_fail(
+			    so, KC_EIO, "sendfile: %s", strerror(errno));
 		if (r == -1)
 			return fail_errno(so, "write");
 		if (r == 0)
@@ -381,8 +381,8 @@ set_options(int fd)
 }
 
 int
-kc_sock_accept(struct kc_stream **sp, struct kc_loop *loop, int handle,
-    struct kc_tls *tls)
+kc_sock_accept(
+    struct kc_stream **sp, struct kc_loop *loop, int handle, struct kc_tls *tls)
 {
 	struct kc_stream *s;
 	struct kc_sock *so;
@@ -423,8 +423,8 @@ try_addr(struct kc_sock *so, const struct addrinfo *ai)
 {
 	int rc;
 
-	so->io.fd = socket(ai->ai_family,
-	    SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	so->io.fd = socket(
+	    ai->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	if (so->io.fd == -1)
 		return -1;
 	set_options(so->io.fd);
@@ -540,8 +540,8 @@ begin(struct kc_sock *so, const char *host, int port)
 		next_addr(so);
 		/* The owner is not ready to be told before we return. */
 		if (so->state == KC_SOCK_FAILED)
-			kc_timer_set(so->s.loop, &so->tell,
-			    kc_loop_now_ms(so->s.loop));
+			kc_timer_set(
+			    so->s.loop, &so->tell, kc_loop_now_ms(so->s.loop));
 		return KC_OK;
 	}
 	r->sock = so;
@@ -573,8 +573,7 @@ kc_sock_connect(struct kc_stream **sp, struct kc_loop *loop, const char *host,
 	so->want = KC_IO_IN | KC_IO_OUT;
 	snprintf(s->peer, sizeof s->peer, "%.50s:%d", host, port);
 	snprintf(s->peer_host, sizeof s->peer_host, "%s", host);
-	if (tls != NULL &&
-	    (rc = kc_sock_tls_start(so, tls, host)) != KC_OK)
+	if (tls != NULL && (rc = kc_sock_tls_start(so, tls, host)) != KC_OK)
 		goto fail;
 	if ((rc = begin(so, host, port)) != KC_OK)
 		goto fail;

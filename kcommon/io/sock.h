@@ -82,7 +82,8 @@ struct kc_net_ops {
 	 * accept() on any loop, or to drop().
 	 */
 	void (*on_conn)(struct kc_listener *l,
-	    void (*fn)(void *arg, int handle, const char *peer_host), void *arg);
+	    void (*fn)(void *arg, int handle, const char *peer_host),
+	    void *arg);
 	/* Stop accepting for a while (descriptor limit, connection quota). */
 	void (*pause)(struct kc_listener *l, bool paused);
 	void (*close)(struct kc_listener **lp);

@@ -75,9 +75,9 @@ check_protocol(const struct kc_tls_params *p, struct kc_tls_err *e)
 static int
 set_protocols(SSL_CTX *ctx, const struct kc_tls_params *p, struct kc_tls_err *e)
 {
-	struct kc_str rest = kc_str(is_set(p->enabled_protocols) ?
-		p->enabled_protocols :
-		"TLSv1.2,TLSv1.3");
+	struct kc_str rest =
+	    kc_str(is_set(p->enabled_protocols) ? p->enabled_protocols :
+						  "TLSv1.2,TLSv1.3");
 	struct kc_str tok;
 	unsigned on = 0;
 	size_t i;
@@ -229,8 +229,7 @@ set_behaviour(SSL_CTX *ctx, const struct kc_tls_params *p, struct kc_tls_err *e)
 
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
-		SSL_OP_CIPHER_SERVER_PREFERENCE |
-		SSL_OP_IGNORE_UNEXPECTED_EOF);
+		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
 #ifdef SSL_OP_ENABLE_KTLS
 	SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
 #endif

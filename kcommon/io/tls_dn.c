@@ -139,8 +139,8 @@ put_name(BIO *out, const X509_NAME *name)
 		set = X509_NAME_ENTRY_set(X509_NAME_get_entry(name, end - 1));
 		first = end - 1;
 		while (first > 0 &&
-		    X509_NAME_ENTRY_set(
-			X509_NAME_get_entry(name, first - 1)) == set)
+		    X509_NAME_ENTRY_set(X509_NAME_get_entry(name, first - 1)) ==
+			set)
 			first--;
 		for (i = first; i < end; i++) {
 			e = X509_NAME_get_entry(name, i);

@@ -13,8 +13,8 @@
 static const char *
 find(const char *p, const char *end, const char *what)
 {
-	return p == NULL ? NULL : memmem(p, (size_t)(end - p), what,
-				      strlen(what));
+	return p == NULL ? NULL :
+			   memmem(p, (size_t)(end - p), what, strlen(what));
 }
 
 /* Skips "Name: value" lines before the base64 text. */

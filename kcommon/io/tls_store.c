@@ -116,8 +116,8 @@ pem_certs(const char *setting, const char *text, size_t len,
 	if (rc != KC_ENOENT)
 		return kc_tls_explain(e, rc, "%s: not valid PEM", setting);
 	if (sk_X509_num(certs) == 0)
-		return kc_tls_explain(e, KC_EINVAL,
-		    "%s: there is no CERTIFICATE in it", setting);
+		return kc_tls_explain(
+		    e, KC_EINVAL, "%s: there is no CERTIFICATE in it", setting);
 	return KC_OK;
 }
 
@@ -170,8 +170,8 @@ decode_key(const struct kc_pem_block *b, const char *setting,
 
 /* Exactly one private key. */
 static int
-pem_key(const char *setting, const char *text, size_t len,
-    const char *password, EVP_PKEY **key, struct kc_tls_err *e)
+pem_key(const char *setting, const char *text, size_t len, const char *password,
+    EVP_PKEY **key, struct kc_tls_err *e)
 {
 	struct kc_pem_block b = { 0 };
 	const char *p = text;
@@ -193,8 +193,8 @@ pem_key(const char *setting, const char *text, size_t len,
 	if (rc != KC_ENOENT)
 		return kc_tls_explain(e, rc, "%s: not valid PEM", setting);
 	if (*key == NULL)
-		return kc_tls_explain(e, KC_EINVAL,
-		    "%s: there is no PRIVATE KEY in it", setting);
+		return kc_tls_explain(
+		    e, KC_EINVAL, "%s: there is no PRIVATE KEY in it", setting);
 	return KC_OK;
 }
 
@@ -207,12 +207,11 @@ pem_identity(struct kc_tls_identity *id, const char *key_setting,
 
 	if ((id->chain = sk_X509_new_null()) == NULL)
 		return kc_tls_explain(e, KC_ENOMEM, "out of memory");
-	rc = pem_certs(
-	    chain_setting, chain.p, (size_t)chain.len, id->chain, e);
+	rc = pem_certs(chain_setting, chain.p, (size_t)chain.len, id->chain, e);
 	if (rc != KC_OK)
 		return rc;
-	rc = pem_key(
-	    key_setting, key.p, (size_t)key.len, password, &id->key, e);
+	rc =
+	    pem_key(key_setting, key.p, (size_t)key.len, password, &id->key, e);
 	if (rc == KC_OK)
 		id->cert = sk_X509_shift(id->chain);
 	return rc;
@@ -299,12 +298,12 @@ check_store(const struct store *st, const char *inline_setting, bool has_inline,
 	if (rc != KC_OK)
 		return rc;
 	if (has_inline && !is_pem(st))
-		return kc_tls_explain(e, KC_EINVAL,
-		    "%s needs ssl.%s.type=PEM", inline_setting, st->what);
+		return kc_tls_explain(e, KC_EINVAL, "%s needs ssl.%s.type=PEM",
+		    inline_setting, st->what);
 	if (has_inline && is_set(st->location))
 		return kc_tls_explain(e, KC_EINVAL,
-		    "%s and ssl.%s.location cannot both be set",
-		    inline_setting, st->what);
+		    "%s and ssl.%s.location cannot both be set", inline_setting,
+		    st->what);
 	if (is_pem(st) && is_set(st->password))
 		return kc_tls_explain(e, KC_EINVAL,
 		    "ssl.%s.password cannot be set with type PEM%s", st->what,
@@ -339,9 +338,8 @@ load_key_store(const struct kc_tls_params *p, struct store *st,
 	if (is_pem(st)) {
 		if ((rc = slurp(st, e)) != KC_OK)
 			return rc;
-		text = (struct kc_str) { st->data, (int32_t)st->len };
-		return pem_identity(
-		    id, st->location, text, st->location, text,
+		text = (struct kc_str){ st->data, (int32_t)st->len };
+		return pem_identity(id, st->location, text, st->location, text,
 		    p->key_password, e);
 	}
 	if (!is_set(st->password))
@@ -372,8 +370,7 @@ kc_tls_load_identity(const struct kc_tls_params *p, struct kc_tls_identity *id,
 
 	memset(id, 0, sizeof *id);
 	ERR_clear_error();
-	rc = check_store(
-	    &st, "ssl.keystore.key", is_set(p->keystore_key), e);
+	rc = check_store(&st, "ssl.keystore.key", is_set(p->keystore_key), e);
 	if (rc == KC_OK)
 		rc = load_key_store(p, &st, id, e);
 	wipe(&st);
@@ -434,8 +431,8 @@ kc_tls_load_trust(const struct kc_tls_params *p, STACK_OF(X509) * *certs,
 
 	KC_ASSERT(*certs == NULL);
 	ERR_clear_error();
-	rc = check_store(&st, "ssl.truststore.certificates",
-	    is_set(p->truststore_certs), e);
+	rc = check_store(
+	    &st, "ssl.truststore.certificates", is_set(p->truststore_certs), e);
 	if (rc != KC_OK ||
 	    (!is_set(p->truststore_certs) && !is_set(st.location)))
 		return rc;

@@ -87,8 +87,8 @@ look_at_first_byte(struct kc_sock *so)
 		return kc_sock_fail(so, KC_ENETWORK,
 		    "before the TLS handshake: %s", strerror(errno));
 	if (r == 0)
-		return kc_sock_fail(so, KC_ECLOSED,
-		    "the peer closed before the TLS handshake");
+		return kc_sock_fail(
+		    so, KC_ECLOSED, "the peer closed before the TLS handshake");
 	if (c != TLS_RECORD_HANDSHAKE)
 		return kc_sock_fail(so, KC_ETLS,
 		    "not a TLS handshake (first byte 0x%02x): "
@@ -130,8 +130,8 @@ describe_peer(struct kc_sock *so)
 	X509 *cert = SSL_get0_peer_certificate(so->ssl);
 
 	so->s.tls_version = SSL_get_version(so->ssl);
-	so->s.tls_cipher = SSL_CIPHER_standard_name(
-	    SSL_get_current_cipher(so->ssl));
+	so->s.tls_cipher =
+	    SSL_CIPHER_standard_name(SSL_get_current_cipher(so->ssl));
 	if (cert == NULL)
 		return KC_OK;
 	if ((so->s.peer_dn = kc_tls_dn(cert)) == NULL)
@@ -262,8 +262,8 @@ write_some(struct kc_sock *so, struct kc_send *send, size_t *n)
 	if (!kc_send_next(send, &pc))
 		return 1;
 	if (pc.p == NULL && BIO_get_ktls_send(SSL_get_wbio(so->ssl))) {
-		r = SSL_sendfile(so->ssl, pc.fd, pc.off,
-		    KC_MIN(pc.len, KC_SEND_BURST), 0);
+		r = SSL_sendfile(
+		    so->ssl, pc.fd, pc.off, KC_MIN(pc.len, KC_SEND_BURST), 0);
 		if (r == 0)
 			(void)kc_sock_fail(so, KC_EIO,
 			    "file ends at %lld, %zu bytes short",
@@ -272,8 +272,8 @@ write_some(struct kc_sock *so, struct kc_send *send, size_t *n)
 		return r > 0 ? 1 : (int)r;
 	}
 	if (pc.p != NULL && (pc.last || pc.len >= KC_SCRATCH_SIZE))
-		return SSL_write_ex(so->ssl, pc.p,
-		    KC_MIN(pc.len, KC_SCRATCH_SIZE), n);
+		return SSL_write_ex(
+		    so->ssl, pc.p, KC_MIN(pc.len, KC_SCRATCH_SIZE), n);
 	if ((buf = kc_loop_scratch(so->s.loop)) == NULL) {
 		(void)kc_sock_fail(so, KC_ENOMEM, "out of memory");
 		return 0;

@@ -135,8 +135,8 @@ visit(unsigned *seed, int port)
 
 	KC_ASSERT(connect(fd, (void *)&sin, sizeof sin) == 0);
 	for (i = 0; i < asks; i++) {
-		snprintf(key, sizeof key, "%c%04d",
-		    rand_r(seed) % 2 ? 'p' : 'e', i);
+		snprintf(
+		    key, sizeof key, "%c%04d", rand_r(seed) % 2 ? 'p' : 'e', i);
 		n += frame(out + n, i, key);
 	}
 	KC_ASSERT(send(fd, out, n, MSG_NOSIGNAL) == (ssize_t)n);

@@ -100,8 +100,8 @@ name(const char *cn)
 
 	X509_NAME_add_entry_by_txt(
 	    n, "O", MBSTRING_UTF8, (const unsigned char *)"KB", -1, -1, 0);
-	X509_NAME_add_entry_by_txt(n, "OU", MBSTRING_UTF8,
-	    (const unsigned char *)"Tests", -1, -1, 0);
+	X509_NAME_add_entry_by_txt(
+	    n, "OU", MBSTRING_UTF8, (const unsigned char *)"Tests", -1, -1, 0);
 	X509_NAME_add_entry_by_txt(
 	    n, "CN", MBSTRING_UTF8, (const unsigned char *)cn, -1, -1, 0);
 	return n;

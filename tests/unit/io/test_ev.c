@@ -131,10 +131,10 @@ Test(kc_loop, delete_the_other)
 
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, a), 0);
 	cr_assert_eq(socketpair(AF_UNIX, SOCK_STREAM, 0, b), 0);
-	pair = (struct pair) { .io = {
-		{ a[0], KC_IO_IN, on_either },
-		{ b[0], KC_IO_IN, on_either },
-	} };
+	pair = (struct pair){ .io = {
+				  { a[0], KC_IO_IN, on_either },
+				  { b[0], KC_IO_IN, on_either },
+			      } };
 	cr_assert_eq(kc_io_add(loop, &pair.io[0]), KC_OK);
 	cr_assert_eq(kc_io_add(loop, &pair.io[1]), KC_OK);
 	cr_assert_eq(write(a[1], "x", 1), 1);

@@ -96,8 +96,8 @@ Test(kc_frames, any_cut)
 		for (j = 0; j < sizes[i]; j++)
 			all[at++] = (uint8_t)(i * 31 + (size_t)j);
 	}
-	for (piece = 1; piece < 70000; piece = piece < 9 ? piece + 1 :
-							   piece * 3) {
+	for (piece = 1; piece < 70000;
+	     piece = piece < 9 ? piece + 1 : piece * 3) {
 		kc_frames_init(&f, 100000);
 		next = 0;
 		for (at = 0; at < total; at += k) {

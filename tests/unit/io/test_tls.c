@@ -41,7 +41,7 @@ TestSuite(kc_tls, .init = setup, .fini = teardown);
 static struct kc_tls_params
 inline_pem(void)
 {
-	return (struct kc_tls_params) {
+	return (struct kc_tls_params){
 		.server = true,
 		.keystore_type = "PEM",
 		.keystore_key = certs.server_key,
@@ -203,8 +203,8 @@ static char *
 p12_file(const char *name, const char *pass, EVP_PKEY *key, X509 *cert,
     STACK_OF(X509) * ca)
 {
-	PKCS12 *p12 = PKCS12_create(
-	    pass, "x", key, cert, ca, 0, 0, 1000, 1000, 0);
+	PKCS12 *p12 =
+	    PKCS12_create(pass, "x", key, cert, ca, 0, 0, 1000, 1000, 0);
 	unsigned char *der = NULL;
 	int n = i2d_PKCS12(p12, &der);
 	char *path;

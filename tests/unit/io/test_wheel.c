@@ -26,7 +26,7 @@ fire(struct kc_timer *t)
 static void
 init(struct rec *r, struct kc_wheel *w)
 {
-	*r = (struct rec) { .w = w, .fired_at = -1 };
+	*r = (struct rec){ .w = w, .fired_at = -1 };
 	kc_timer_init(&r->t, fire);
 }
 

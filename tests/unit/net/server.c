@@ -115,7 +115,7 @@ fetch(struct kb_request *req)
 	cr_assert(KP_ARRAY(
 	    &req->arena, &t->partitions, fetch_resp_partition_data, 2));
 	for (i = 0; i < 2; i++)
-		t->partitions.v[i].records = (struct kc_records) {
+		t->partitions.v[i].records = (struct kc_records){
 			.len = in->max_bytes,
 			.file = kc_fileref_get(file),
 			.file_off = i * 1000,
@@ -197,7 +197,7 @@ kt_logged(const char *text)
 struct kb_net_params
 kt_params(void)
 {
-	return (struct kb_net_params) {
+	return (struct kb_net_params){
 		.env = &kt_env,
 		.broker_id = 1,
 		.dispatch = dispatch,
@@ -221,8 +221,7 @@ open_file(void)
 
 	for (i = 0; i < KT_FILE_SIZE; i++)
 		p[i] = (uint8_t)(i % 251);
-	cr_assert_eq(
-	    kc_file_system.pwrite(fd, p, KT_FILE_SIZE, 0), KC_OK);
+	cr_assert_eq(kc_file_system.pwrite(fd, p, KT_FILE_SIZE, 0), KC_OK);
 	free(p);
 	cr_assert_eq(kc_fileref_new(&kc_file_system, fd, &file), KC_OK);
 }
@@ -319,8 +318,8 @@ kt_server_close(struct kt_server *s)
 }
 
 bool
-kt_connect(struct kt_client *c, int port, bool tls, const char *cert,
-    const char *key)
+kt_connect(
+    struct kt_client *c, int port, bool tls, const char *cert, const char *key)
 {
 	struct sockaddr_in sin = {
 		.sin_family = AF_INET,

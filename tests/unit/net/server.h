@@ -53,8 +53,8 @@ struct kt_client {
 };
 
 /* False: connected, but the handshake failed. */
-bool kt_connect(struct kt_client *c, int port, bool tls, const char *cert,
-    const char *key);
+bool kt_connect(
+    struct kt_client *c, int port, bool tls, const char *cert, const char *key);
 void kt_disconnect(struct kt_client *c);
 void kt_send(struct kt_client *c, const void *p, size_t n);
 /* Exactly n bytes, or false at the end of the stream (or an error). */

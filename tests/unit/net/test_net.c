@@ -162,8 +162,8 @@ BOTH(pipelined)
 BOTH(unknown_api_versions)
 {
 	static const char ask[] = "\0\0\0\13\0\22\0\143\0\0\0\5\xff\xff\0";
-	static const uint8_t want[] = { 0, 0, 0, 16, 0, 0, 0, 5, 0, 35, 0, 0,
-		0, 1, 0, 18, 0, 0, 0, 4 };
+	static const uint8_t want[] = { 0, 0, 0, 16, 0, 0, 0, 5, 0, 35, 0, 0, 0,
+		1, 0, 18, 0, 0, 0, 4 };
 	uint8_t got[sizeof want];
 	struct kt_client c;
 
@@ -212,8 +212,8 @@ BOTH(slow_reader)
 	for (k = 0; k < 4; k++) {
 		client(&slow[k], *tls);
 		for (i = 0; i < 5; i++)
-			kt_send(&slow[k], buf,
-			    kt_fetch(buf, i, KT_FILE_SIZE / 2));
+			kt_send(
+			    &slow[k], buf, kt_fetch(buf, i, KT_FILE_SIZE / 2));
 	}
 	for (i = 0; i < 20; i++) {
 		client(&c, *tls);
@@ -313,8 +313,8 @@ BOTH(killed_while_parked)
 	for (i = 0; i < 20; i++) {
 		/* Every other one by a reset. */
 		if (i % 2)
-			setsockopt(c[i].fd, SOL_SOCKET, SO_LINGER, &hard,
-			    sizeof hard);
+			setsockopt(
+			    c[i].fd, SOL_SOCKET, SO_LINGER, &hard, sizeof hard);
 		kt_disconnect(&c[i]);
 	}
 	/* A TLS client that closes with a ticket unread resets as well. */
@@ -464,10 +464,8 @@ BOTH(per_ip_limit)
 	client(&c[0], *tls);
 	kt_ask(&c[0], 1, "in");
 	expect(&c[0], 1, "in");
-	cr_assert_eq(
-	    kb_net_set_limits(s.net, 5, 5, "127.0.0.1"), KC_EINVAL);
-	cr_assert_eq(
-	    kb_net_set_limits(s.net, 5, 5, "127.0.0.1:-1"), KC_EINVAL);
+	cr_assert_eq(kb_net_set_limits(s.net, 5, 5, "127.0.0.1"), KC_EINVAL);
+	cr_assert_eq(kb_net_set_limits(s.net, 5, 5, "127.0.0.1:-1"), KC_EINVAL);
 	for (i = 0; i < 3; i++)
 		kt_disconnect(&c[i]);
 	kt_server_close(&s);
@@ -531,13 +529,13 @@ Test(kb_net, principals, .timeout = 60)
 	kt_ask(&c, 1, "who");
 	expect(&c, 1, "User:ANONYMOUS");
 	kt_disconnect(&c);
-	cr_assert(kt_connect(&c, s.tls, true, s.certs.client_cert,
-	    s.certs.client_key));
+	cr_assert(kt_connect(
+	    &c, s.tls, true, s.certs.client_cert, s.certs.client_key));
 	kt_ask(&c, 1, "who");
 	expect(&c, 1, dn);
 	kt_disconnect(&c);
-	cr_assert(kt_connect(&c, s.mtls, true, s.certs.client_cert,
-	    s.certs.client_key));
+	cr_assert(kt_connect(
+	    &c, s.mtls, true, s.certs.client_cert, s.certs.client_key));
 	kt_ask(&c, 1, "who");
 	expect(&c, 1, dn);
 	kt_ask(&c, 2, "where");
@@ -579,8 +577,8 @@ Test(kb_net, ticket_of_another_listener, .timeout = 60)
 	for (i = 0; i < 2; i++) {
 		/* Without a certificate, to the listener that wants none. */
 		client(&c, true);
-		SSL_CTX_set_session_cache_mode(c.ctx,
-		    SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
+		SSL_CTX_set_session_cache_mode(
+		    c.ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(c.ctx, keep_ticket);
 		kt_ask(&c, 1, "x");
 		expect(&c, 1, "x");

@@ -74,15 +74,15 @@ on_done(struct kb_rpc_call *call)
 	order[norder++] = (int)(r - results);
 	cr_assert_eq(resp != NULL, call->err == KC_OK);
 	if (resp != NULL)
-		snprintf(r->text, sizeof r->text, "%.*s",
-		    KC_STR_ARG(resp->host));
+		snprintf(
+		    r->text, sizeof r->text, "%.*s", KC_STR_ARG(resp->host));
 	if (r->again != NULL) {
 		kp_init(kp_desc_find_coordinator_req(), &req);
 		req.key = kc_str(r->again);
 		r->again = NULL;
 		r->done--;
-		cr_assert_eq(kb_rpc_call(rpc, call->api, 1, &req, on_done, r),
-		    KC_OK);
+		cr_assert_eq(
+		    kb_rpc_call(rpc, call->api, 1, &req, on_done, r), KC_OK);
 	}
 	if (r->close)
 		kb_rpc_close(&rpc);
@@ -167,8 +167,8 @@ Test(kb_rpc, certificates)
 	open_rpc("127.0.0.1", s.tls, bad, 5000, 1);
 	ask(0, "x");
 	expect(0, KC_ETLS, "");
-	cr_assert_not_null(strstr(kb_rpc_err_text(rpc), "certificate"),
-	    "%s", kb_rpc_err_text(rpc));
+	cr_assert_not_null(strstr(kb_rpc_err_text(rpc), "certificate"), "%s",
+	    kb_rpc_err_text(rpc));
 	kb_rpc_close(&rpc);
 	/* The certificate names localhost and 127.0.0.1 only. */
 	open_rpc("127.0.0.2", s.mtls, good, 5000, 1);
@@ -198,9 +198,9 @@ Test(kb_rpc, order)
 		for (i = 0; i < 20; i++) {
 			snprintf(text, sizeof text, "%d", i);
 			expect(i, KC_OK,
-			    i == 3	? "again" :
-				i == 7	? "timeout" :
-					  text);
+			    i == 3     ? "again" :
+				i == 7 ? "timeout" :
+					 text);
 		}
 		cr_assert_eq(norder, 21);
 		for (i = 0; i < 20; i++)
