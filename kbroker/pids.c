@@ -92,8 +92,8 @@ ask(struct kb_pids *p)
 		rc = KC_EAGAIN;
 	} else {
 		kc_lock_take(&p->lock);
-		rc = kb_pid_blocks_add(&p->blocks, out->producer_id_start,
-		    out->producer_id_len);
+		rc = kb_pid_blocks_add(
+		    &p->blocks, out->producer_id_start, out->producer_id_len);
 		kc_lock_drop(&p->lock);
 		kc_log(rc == KC_OK ? KC_LOG_INFO : KC_LOG_ERROR, LOGGER,
 		    "[RPC ProducerId Manager %d] Got a block of %d producer "

@@ -66,7 +66,7 @@ kb_toctl_stop(struct kb_toctl *t)
 	t->stopped = true;
 	if (t->rpc != NULL)
 		kb_rpc_close(&t->rpc);
-	DL_FOREACH (t->askers, a)
+	DL_FOREACH(t->askers, a)
 		kc_fiber_wake(a->fiber);
 	t->stopper = kc_fiber_self();
 	while (t->askers != NULL)
@@ -97,9 +97,8 @@ static int
 find(struct kb_toctl *t, char *host, size_t len, int32_t *port)
 {
 	struct kb_meta *meta = kb_meta_get(t->p.meta);
-	const struct kb_meta_endpoint *ep =
-	    kb_meta_endpoint(kb_meta_broker(meta, meta->controller_id),
-		kc_str(t->p.listener));
+	const struct kb_meta_endpoint *ep = kb_meta_endpoint(
+	    kb_meta_broker(meta, meta->controller_id), kc_str(t->p.listener));
 	int rc = KC_ENOENT;
 
 	if (ep != NULL && ep->host.len > 0 && (size_t)ep->host.len < len) {
@@ -203,7 +202,7 @@ kb_toctl_ask_by(struct kb_toctl *t, const struct kp_api *api, int16_t version,
 	DL_APPEND(t->askers, &self);
 	for (;;) {
 		rc = t->stopped ? KC_ECLOSED :
-				 ask_once(t, api, version, msg, callp);
+				  ask_once(t, api, version, msg, callp);
 		if (rc != KC_EAGAIN)
 			break;
 		if (t->stopped)

@@ -109,8 +109,8 @@ allocate(struct kb_request *req)
 }
 
 enum kb_disposition
-kb_api_allocate_producer_ids(struct kb_request *req,
-    const void *msg KC_UNUSED, void *resp KC_UNUSED)
+kb_api_allocate_producer_ids(
+    struct kb_request *req, const void *msg KC_UNUSED, void *resp KC_UNUSED)
 {
 	return kb_api_on_control(req, allocate);
 }

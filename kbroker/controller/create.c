@@ -135,7 +135,8 @@ kb_create_check_parts(
 	return code;
 }
 
-/* --- ZooKeeper ------------------------------------------------------------- */
+/* --- ZooKeeper -------------------------------------------------------------
+ */
 
 static int16_t
 fault(int rc, struct kc_str topic, const char *what)
@@ -184,8 +185,7 @@ may_collide(struct kc_str topic)
 }
 
 int16_t
-kb_create_check_absent(
-    struct kzk *zk, struct kc_str topic, struct kb_why *why)
+kb_create_check_absent(struct kzk *zk, struct kc_str topic, struct kb_why *why)
 {
 	struct kzk_path mark, node;
 	struct kzk_batch *b = NULL;
@@ -254,8 +254,8 @@ write_config(struct kzk *zk, const char *path, struct kc_str data)
 			op = kzk_op_fence(op, KZK_CONTROLLER, version);
 		rc = kzk_await(kzk_op_safe(op), NULL);
 		if (rc == KC_ENOENT)
-			rc = kzk_await(kzk_op_safe(kzk_op_create(zk, path, data,
-					   KZK_PARENTS)),
+			rc = kzk_await(kzk_op_safe(kzk_op_create(
+					   zk, path, data, KZK_PARENTS)),
 			    NULL);
 		/* Another controller, or another one made it: once more. */
 		if (rc != KC_EFENCED && rc != KC_EEXIST)
@@ -333,8 +333,8 @@ write_both(struct kzk *zk, const struct kb_new_topic *t, struct kc_str config,
 	if (rc != KC_OK)
 		return fault(rc, t->name, "cannot write its configuration");
 	if ((rc = kzk_path_topic(&path, t->name)) == KC_OK)
-		rc = kzk_await(kzk_op_safe(kzk_op_create(
-				   zk, path.s, data, KZK_PARENTS)),
+		rc = kzk_await(
+		    kzk_op_safe(kzk_op_create(zk, path.s, data, KZK_PARENTS)),
 		    NULL);
 	if (rc == KC_EEXIST)
 		return exists_already(t->name, why);
@@ -361,8 +361,8 @@ kb_create_topic(struct kzk *zk, const struct kb_new_topic *t,
 		    "ZooKeeper.");
 	} else {
 		log_creation(t, config);
-		code = write_both(zk, t, kzk_text_str(&ctext),
-		    kzk_text_str(&ttext), why);
+		code = write_both(
+		    zk, t, kzk_text_str(&ctext), kzk_text_str(&ttext), why);
 	}
 	kzk_text_fini(&ctext);
 	kzk_text_fini(&ttext);

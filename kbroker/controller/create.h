@@ -51,7 +51,8 @@ struct kb_new_topic {
 	int32_t nparts;
 };
 
-/* --- decisions, no I/O ----------------------------------------------------- */
+/* --- decisions, no I/O -----------------------------------------------------
+ */
 
 /* NONE or INVALID_TOPIC_EXCEPTION. */
 int16_t kb_create_check_name(struct kc_str name, struct kb_why *why);
@@ -63,7 +64,8 @@ int16_t kb_create_check_name(struct kc_str name, struct kb_why *why);
 int16_t kb_create_check_parts(
     struct kb_new_topic *t, struct kc_arena *scratch, struct kb_why *why);
 
-/* --- ZooKeeper, inside a fiber --------------------------------------------- */
+/* --- ZooKeeper, inside a fiber ---------------------------------------------
+ */
 
 /*
  * All below answer NOT_CONTROLLER when the session ended meanwhile, and
