@@ -3,6 +3,7 @@
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/io/file.h"
+#include "kcommon/io/tls_p12.h"
 #include "kcommon/io/tls_pem.h"
 
 #include <ctype.h>
@@ -237,36 +238,30 @@ refuse_jks(const struct store *st, struct kc_tls_err *e)
 static int
 open_p12(struct store *st, struct kc_tls_identity *id, struct kc_tls_err *e)
 {
-	const unsigned char *der;
-	PKCS12 *p12;
+	const char *password = is_set(st->password) ? st->password : NULL;
 	int rc;
 
 	if ((rc = slurp(st, e)) != KC_OK || (rc = refuse_jks(st, e)) != KC_OK)
 		return rc;
-	der = (const unsigned char *)st->data;
-	if ((p12 = d2i_PKCS12(NULL, &der, (long)st->len)) == NULL)
+	rc = kc_p12_parse(
+	    st->data, st->len, password, &id->key, &id->cert, &id->chain);
+	switch (rc) {
+	case KC_OK:
+		return KC_OK;
+	case KC_EMALFORMED:
 		return kc_tls_explain(e, KC_EINVAL,
 		    "ssl.%s.location %s is not a PKCS12 file "
 		    "(for a PEM file set ssl.%s.type=PEM)",
 		    st->what, st->location, st->what);
-	if (is_set(st->password) && PKCS12_mac_present(p12) &&
-	    !PKCS12_verify_mac(p12, st->password, -1)) {
-		PKCS12_free(p12);
-		return kc_tls_explain(e, KC_EAUTH,
-		    "ssl.%s.location %s: ssl.%s.password is wrong, or the file "
-		    "is damaged",
-		    st->what, st->location, st->what);
+	case KC_EAUTH:
+		return kc_tls_explain(e, rc,
+		    "ssl.%s.location %s: ssl.%s.password is %s", st->what,
+		    st->location, st->what,
+		    password == NULL ? "needed" :
+				       "wrong, or the file is damaged");
 	}
-	rc = PKCS12_parse(p12, is_set(st->password) ? st->password : NULL,
-	    &id->key, &id->cert, &id->chain);
-	PKCS12_free(p12);
-	if (rc == 1)
-		return KC_OK;
-	return kc_tls_explain(e, KC_EINVAL,
-	    "ssl.%s.location %s: cannot be decrypted (%s); a file written by "
-	    "Java 8 is renewed by: keytool -importkeystore -srckeystore %s "
-	    "-destkeystore %s.new -deststoretype PKCS12  with a newer Java",
-	    st->what, st->location, ssl_reason(), st->location, st->location);
+	return kc_tls_explain(e, rc, "ssl.%s.location %s: cannot be read: %s",
+	    st->what, st->location, ssl_reason());
 }
 
 /* JKS is the default type and means "whatever Java's keytool wrote". */

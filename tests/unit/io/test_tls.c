@@ -268,6 +268,45 @@ Test(kc_tls, pkcs12_and_jks)
 	EVP_PKEY_free(key);
 }
 
+/* By Java 17 with -J-Dkeystore.pkcs12.legacy, password "secret". */
+static const char java8_p12[] =
+    "MIIDOgIBAzCCAvMGCSqGSIb3DQEHAaCCAuQEggLgMIIC3DCB2QYJKoZIhvcNAQcBoIHL"
+    "BIHIMIHFMIHCBgsqhkiG9w0BDAoBAqB3MHUwKQYKKoZIhvcNAQwBAzAbBBQAceiG/ezg"
+    "4d5u7wsDg2Xuzh4sSQIDAMNQBEhNKfRIhXSU8mst1lBv7na8TZbp3JxZ1HCJHGW9lL5m"
+    "J0C3vqWPlWKhJzVLVevjexfWUVwR5J/50K0mgDO5ggS9M1bNewiovQYxOjAVBgkqhkiG"
+    "9w0BCRQxCB4GAHMAcgB2MCEGCSqGSIb3DQEJFTEUBBJUaW1lIDE3OTU1NzIyMzg1NjQw"
+    "ggH8BgkqhkiG9w0BBwagggHtMIIB6QIBADCCAeIGCSqGSIb3DQEHATApBgoqhkiG9w0B"
+    "DAEGMBsEFJlukkLZmxYbd+D8ibflaVZyzfscAgMAw1CAggGoEYFYsJf4m0FYYUvIfaNJ"
+    "1pno4O9OQoxm1PtMJbACpCUb9r65j3iuD8FfWmdLREg9s4ButsPYmZmhadSLiZc2EXPz"
+    "5kMsU+mlxA6TuxpE3tBinMJT2d3MkkcrOcIp0/LHNVbxzzzLo0W2o7Q1C+n3iVIoY/Hn"
+    "9m5WVIr0IF4B7ZZzyv69yTlsKrzjGfpaq4lwkGmQtTL0pLy5uYF6jRjcBC74osxIa8BX"
+    "At073ZqFxF8wixL+iGJF0E7VfemvviHnNkLZKytPUwPN5stCCvqK9aU/pncwO5kZCbX4"
+    "UPzZKCqKSVQODR2D+pXga2lrK/3ArmaGQzEBjopvuNP8XwHrEYnw6UgofGPZQlMNcvs9"
+    "0sxQHy1FKs/6jaldUPUxlSJm94poN5WBCRo5QCd1s3sV0qm+MZmreRQDsY+OvvwH1XPa"
+    "2mV2hlYm15gfTP6MJQ3fqPROWXw3+mE/hOEER6k9nwtkghnh1FNi6/fOijJuohhx0Xm0"
+    "ZXz1PrNVNG4MjK8y3oFsI+e2L91KNzN9J0eCSqVBY8B6FTBc/rSLG51FN2QbE3e0LVUa"
+    "rDA+MCEwCQYFKw4DAhoFAAQU5ghbK0bIsmTJzFGvfp2pucrQjJoEFAxlT29y23pYd6iG"
+    "cFCCzoT6ZCYLAgMBhqA=";
+
+/* Goal: what Java 8 wrote, encrypted by RC2, is read too. */
+Test(kc_tls, pkcs12_of_java8)
+{
+	struct kc_tls_params p = { .server = true };
+	unsigned char der[sizeof java8_p12];
+	int n = EVP_DecodeBlock(
+	    der, (const unsigned char *)java8_p12, sizeof java8_p12 - 1);
+	char *path;
+
+	cr_assert_gt(n, 0);
+	path = file("java8.p12", der, (size_t)n);
+	p.keystore_location = path;
+	p.keystore_password = "secret";
+	cr_assert_eq(try(&p), KC_OK, "%s", err);
+	p.keystore_password = "Secret";
+	FAILS(&p, "ssl.keystore.password is wrong");
+	free(path);
+}
+
 static void
 add(X509_NAME *n, const char *type, int enc, const char *value, int set)
 {
