@@ -150,6 +150,7 @@ int
 kc_decomp_open(struct kc_decomp **dp, struct kc_compress_ctx *ctx,
     const struct kc_decomp_params *params)
 {
+	const uint8_t *in = params->len > 0 ? params->in : (const void *)"";
 	struct kc_decomp *d;
 	bool own = ctx == NULL;
 	int rc;
@@ -167,8 +168,8 @@ kc_decomp_open(struct kc_decomp **dp, struct kc_compress_ctx *ctx,
 		.ctx = ctx,
 		.own_ctx = own,
 		.params = *params,
-		.p = params->in,
-		.end = (const uint8_t *)params->in + params->len,
+		.p = in,
+		.end = in + params->len,
 		.max = params->max != 0 ? params->max : KC_DECOMP_MAX,
 	};
 	if (params->ratio_max != 0)

@@ -257,6 +257,8 @@ walk(struct kc_judge *j, const struct kc_batch *b, bool *in_order)
 	int rc;
 
 	kc_iter_open(&it, b, KC_ITER_SKIP, j->ctx);
+	/* The bit will be cleared: the times below it are those that count. */
+	it.append_time &= j->params->append_time;
 	while (kc_iter_next(&it, &rec)) {
 		kc_judge_record(j, &rec, i, append_time);
 		if (rec.timestamp > max_ts) {
@@ -374,6 +376,7 @@ renumber(struct kc_judge *j, const struct kc_batch *b, int16_t attributes)
 	kc_build_open(&bld, &params, j->ctx, &j->out->built);
 	kc_iter_open(&it, b, KC_ITER_FULL, j->ctx);
 	it.held_max = KC_JUDGE_HELD_MAX;
+	it.append_time &= j->params->append_time;
 	while (bld.err == KC_OK && kc_iter_next(&it, &rec)) {
 		rec.offset = offset++;
 		kc_build_append(&bld, &rec);

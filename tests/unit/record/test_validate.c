@@ -374,6 +374,29 @@ Test(validate, producer_sets_append_time)
 	bytes_free(&v);
 }
 
+/*
+ * The bit alone over good times: it is cleared, and the largest time is that
+ * of the records as they will be read then.
+ */
+Test(validate, append_time_bit_is_cleared)
+{
+	struct kc_validate_params params = params_at(2000);
+	struct bytes v = make_batch(&order_default), log;
+	struct kc_validated out;
+	struct kc_batch b;
+
+	kc_batch_set_attributes(v.p, KC_ATTR_APPEND_TIME);
+	kc_batch_set_max_timestamp(v.p, 555555555555);
+	kc_batch_seal(v.p, v.len);
+	cr_assert_eq(judge(&params, &v, &out), KC_VERDICT_OK);
+	cr_expect_eq(out.max_timestamp, 1002);
+	log = settled(&out, &b);
+	cr_expect_not(kc_batch_append_time(&b));
+	bytes_free(&log);
+	kc_validated_fini(&out);
+	bytes_free(&v);
+}
+
 /* Row 16: the header is consistent, the records are not. */
 Test(validate, records_not_as_declared)
 {
