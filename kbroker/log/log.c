@@ -284,13 +284,15 @@ kb_log_drop_segments(struct kb_log *log, int from, int n)
 {
 	int i;
 
+	log->gen++;
+	if (n == 0)
+		return;
 	for (i = from; i < from + n; i++)
 		if (log->seg[i]->refs == 0)
 			kb_segment_free(&log->seg[i]);
 	memmove(log->seg + from, log->seg + from + n,
 	    (size_t)(log->nseg - from - n) * sizeof *log->seg);
 	log->nseg -= n;
-	log->gen++;
 }
 
 void

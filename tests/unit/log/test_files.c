@@ -178,12 +178,12 @@ Test(log_files, meta_properties)
 
 	for (i = 0; i < KC_COUNT(bad); i++) {
 		kt_spit(&w, KB_META_FILE, bad[i], strlen(bad[i]));
-		cr_expect_eq(kb_meta_read(w.env.file, w.host.dirfd, &id, err,
+		cr_expect_eq(kb_meta_properties_read(w.env.file, w.host.dirfd, &id, err,
 				 sizeof err),
 		    KC_ECORRUPT, "%s", bad[i]);
 	}
 	cr_assert_eq(
-	    kb_meta_write(w.env.file, w.host.dirfd, &one, 1795489147000),
+	    kb_meta_properties_write(w.env.file, w.host.dirfd, &one, 1795489147000),
 	    KC_OK);
 	p = kt_slurp(&w, KB_META_FILE, &len);
 	cr_assert_str_eq((char *)p,
@@ -191,12 +191,12 @@ Test(log_files, meta_properties)
 	    "cluster.id=abc\n");
 	free(p);
 	cr_assert_eq(
-	    kb_meta_read(w.env.file, w.host.dirfd, &id, err, sizeof err),
+	    kb_meta_properties_read(w.env.file, w.host.dirfd, &id, err, sizeof err),
 	    KC_OK);
 	cr_assert_eq(id.broker_id, 3);
 	cr_assert_str_eq(id.cluster_id, "abc");
 	one.broker_id = 4;
-	cr_assert_eq(kb_meta_agree(&id, &one, err, sizeof err), KC_ECORRUPT);
+	cr_assert_eq(kb_meta_properties_agree(&id, &one, err, sizeof err), KC_ECORRUPT);
 }
 
 Test(log_files, epochs_file)
