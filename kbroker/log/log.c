@@ -290,8 +290,9 @@ kb_log_drop_segments(struct kb_log *log, int from, int n)
 	for (i = from; i < from + n; i++)
 		if (log->seg[i]->refs == 0)
 			kb_segment_free(&log->seg[i]);
-	memmove(log->seg + from, log->seg + from + n,
-	    (size_t)(log->nseg - from - n) * sizeof *log->seg);
+	if (log->nseg > from + n)
+		memmove(log->seg + from, log->seg + from + n,
+		    (size_t)(log->nseg - from - n) * sizeof *log->seg);
 	log->nseg -= n;
 }
 
