@@ -109,7 +109,8 @@ answer(struct kb_request *req, struct kb_partition *p,
 		return code;
 	out->offset = l.at.offset;
 	out->timestamp = l.at.timestamp;
-	out->leader_epoch = l.at.leader_epoch;
+	if (req->version >= 4)
+		out->leader_epoch = l.at.leader_epoch;
 	return KP_NONE;
 }
 
