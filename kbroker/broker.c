@@ -267,6 +267,7 @@ start_zk(struct kb_broker *b)
 		.connection_timeout_ms = c->zk_connection_timeout_ms,
 		.max_in_flight = c->zookeeper_max_in_flight_requests,
 		.set_acl = c->zookeeper_set_acl,
+		.digest = c->kbroker_zookeeper_digest,
 	};
 	int rc;
 
