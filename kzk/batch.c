@@ -236,7 +236,6 @@ tree_level(struct kzk *zk, struct names *l, int32_t from)
 		for (int32_t k = 0; k < op->nchildren && rc == KC_OK; k++)
 			rc = names_add(l, op->path, op->children[k]);
 	}
-	kzk_batch_close(&b);
 	return rc;
 }
 
@@ -262,7 +261,6 @@ tree_delete(struct kzk *zk, const struct names *l, const char *fence_path,
 	for (int32_t i = 0; i < b->n && rc == KC_OK; i++)
 		if (b->ops[i]->err != KC_ENOENT)
 			rc = b->ops[i]->err;
-	kzk_batch_close(&b);
 	return rc;
 }
 
