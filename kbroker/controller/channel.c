@@ -91,6 +91,43 @@ codes_of_leader_and_isr(struct ctl_event *e, const struct kb_outgoing *o,
 	}
 }
 
+/* Was it to delete its log?  The request is sorted, as batch.c made it. */
+static bool
+to_delete(const struct kp_stop_replica_req *req, struct kc_str topic,
+    int32_t index)
+{
+	const struct kp_stop_replica_topic_state *t = NULL;
+	int32_t lo = 0, hi = req->topic_states.n;
+
+	while (lo < hi) {
+		int32_t mid = lo + (hi - lo) / 2;
+		int c = strcmp(req->topic_states.v[mid].topic_name.p, topic.p);
+
+		if (c == 0) {
+			t = &req->topic_states.v[mid];
+			break;
+		}
+		if (c < 0)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	for (lo = 0, hi = t == NULL ? 0 : t->partition_states.n; lo < hi;) {
+		int32_t mid = lo + (hi - lo) / 2;
+		const struct kp_stop_replica_partition_state *p =
+		    &t->partition_states.v[mid];
+
+		if (p->partition_index == index)
+			return p->delete_partition;
+		if (p->partition_index < index)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return false;
+}
+
+/* Only deletions are waited for (TopicDeletionStopReplicaResponseReceived) */
 static void
 codes_of_stop_replica(struct ctl_event *e, const struct kb_outgoing *o,
     const struct kp_stop_replica_resp *resp)
@@ -104,16 +141,27 @@ codes_of_stop_replica(struct ctl_event *e, const struct kb_outgoing *o,
 		    &req->topic_states.v[i];
 
 		for (int32_t j = 0; j < t->partition_states.n; j++)
-			if (!add_code(e, t->topic_name,
+			if (t->partition_states.v[j].delete_partition &&
+			    !add_code(e, t->topic_name,
 				t->partition_states.v[j].partition_index,
 				resp->error_code))
 				return;
 	}
-	for (int32_t i = 0; i < resp->partition_errors.n; i++)
-		if (!add_code(e, resp->partition_errors.v[i].topic_name,
-			resp->partition_errors.v[i].partition_index,
-			resp->partition_errors.v[i].error_code))
+	for (int32_t i = 0; i < resp->partition_errors.n; i++) {
+		const struct kp_stop_replica_partition_error *pe =
+		    &resp->partition_errors.v[i];
+		char name[256];
+
+		if (pe->topic_name.len < 0 ||
+		    pe->topic_name.len >= (int32_t)sizeof name)
+			continue;
+		memcpy(name, pe->topic_name.p, (size_t)pe->topic_name.len);
+		name[pe->topic_name.len] = '\0';
+		if (to_delete(req, kc_str(name), pe->partition_index) &&
+		    !add_code(e, pe->topic_name, pe->partition_index,
+			pe->error_code))
 			return;
+	}
 }
 
 static void

@@ -523,7 +523,7 @@ decide_remove(struct kb_controller *c, struct change *ch,
 	ch->recovery = ch->now.leader_recovery_state;
 	ch->nisr = kb_elect_remove_isr(
 	    ch->isr, ch->now.isr.n, ch->broker, &ch->leader);
-	log_part(c, KC_LOG_INFO, ch->p, "a replica went offline");
+	log_part(c, KC_LOG_DEBUG, ch->p, "a replica leaves the ISR");
 	return STEP_WRITE;
 }
 
