@@ -67,7 +67,8 @@ struct kzk_params {
  *     is submitted from here on waits for the new session;
  *  3. a new session is made, tried until it succeeds;
  *  4. session() of each: register, elect;
- *  5. every watch still armed fires with KZK_EVENT_SESSION.
+ *  5. every watch still armed fires with KZK_EVENT_SESSION, and so does one
+ *     whose read ended in 1.
  */
 struct kzk_listener {
 	/* A new session is connected (the first one too). */

@@ -276,6 +276,8 @@ kzk_opx_submit(struct kzk_opx *x)
 {
 	int rc = submit_check(x);
 
+	if (rc == KC_ESESSION && x->watch != NULL && x->watch->reading == NULL)
+		kzk_watch_read(x, true); /* fires in the next session */
 	if (rc != KC_OK) {
 		x->watch = NULL;
 		return rc;

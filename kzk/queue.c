@@ -341,8 +341,10 @@ kzk_queue_done(struct kzk_opx *x, int err, int zrc)
 	fill(x, err, zrc);
 	if (x->pub.type == KZK_OP_MULTI)
 		fill_subs(x, err);
+	/* Of a session that ended: it fires when the next one begins. */
 	kzk_watch_read(x,
-	    err == KC_OK || (zrc == ZNONODE && x->pub.type == KZK_OP_EXISTS));
+	    err == KC_OK || err == KC_ESESSION || err == KC_EAUTH ||
+		(zrc == ZNONODE && x->pub.type == KZK_OP_EXISTS));
 	x->finished = true;
 	if (x->batch != NULL) {
 		kzk_batch_one_done(x);

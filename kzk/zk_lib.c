@@ -69,7 +69,7 @@ lib_log(const char *line)
 		if ((p = strstr(p, ": ")) != NULL)
 			line = p + 2;
 	}
-	kc_log(level, LOGGER, "%s", line);
+	kc_log(level, LOGGER, "%.*s", (int)strcspn(line, "\n"), line);
 }
 
 static void
