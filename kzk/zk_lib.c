@@ -2,15 +2,16 @@
  * zk_lib -- struct kzk_ops over the ZooKeeper C client (libzookeeper_mt).
  *
  * The client has two threads a handle, one for its socket and one that calls
- * back; ours here run on the second and only copy and report.  The library
- * lives by the numbers that follow, seen in its source: when
- * zookeeper_close() returns every completion was called; a loss of
+ * back; ours here run on the second and only copy and report.  A loss of
  * connection is told to the watcher first and to the completions after it.
+ * When zookeeper_close() has returned nothing is called any more; it does
+ * not call back for every request that was still out.
  */
 #include "kzk/zk_ops.h"
 
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+#include "kcommon/base/lock.h"
 #include "kcommon/base/log.h"
 
 #include <errno.h>
@@ -36,10 +37,13 @@ struct kzk_raw {
 	zhandle_t *zh;
 	struct kzk_sink *sink;
 	struct kc_logger *logger; /* for the client's threads */
+	struct kc_lock lock; /* a leaf */
+	struct flight *flights; /* guarded by lock */
 };
 
 /* A call under way: the arrays the client fills. */
 struct flight {
+	struct flight *next, **prev;
 	struct kzk_raw *raw;
 	struct kzk_call *call;
 	/* multi only */
@@ -103,6 +107,28 @@ watcher(zhandle_t *zh, int type, int state, const char *path, void *ctx)
 	raw->sink->event(raw->sink, ev, path);
 }
 
+static void
+flight_free(struct flight *f)
+{
+	kc_lock_take(&f->raw->lock);
+	*f->prev = f->next;
+	if (f->next != NULL)
+		f->next->prev = f->prev;
+	kc_lock_drop(&f->raw->lock);
+	free(f->ops);
+	free(f->results);
+	free(f->stats);
+	free(f->created);
+	free(f);
+}
+
+static void
+raw_free(struct kzk_raw *raw)
+{
+	kc_lock_fini(&raw->lock);
+	kc_delete(raw);
+}
+
 static int
 lib_open(const struct kzk_ops *ops, struct kzk_raw **rawp,
     const struct kzk_raw_params *p, struct kzk_sink *sink)
@@ -115,6 +141,7 @@ lib_open(const struct kzk_ops *ops, struct kzk_raw **rawp,
 	KC_ASSERT(rawp != NULL && *rawp == NULL);
 	if ((raw = kc_new(struct kzk_raw, KZK_RAW_MAGIC)) == NULL)
 		return KC_ENOMEM;
+	kc_lock_init(&raw->lock, 0, "zk flights");
 	raw->sink = sink;
 	raw->logger = kc_log_current();
 	errno = 0;
@@ -123,7 +150,7 @@ lib_open(const struct kzk_ops *ops, struct kzk_raw **rawp,
 		    p->session_timeout_ms, NULL, raw, flags, lib_log);
 	} else {
 		if (zookeeper_init_ssl == NULL) {
-			kc_delete(raw);
+			raw_free(raw);
 			return KC_EUNSUPPORTED;
 		}
 		raw->zh = zookeeper_init_ssl(p->hosts, p->ssl, watcher,
@@ -133,7 +160,7 @@ lib_open(const struct kzk_ops *ops, struct kzk_raw **rawp,
 	}
 	if (raw->zh == NULL) {
 		err = errno == ENOMEM ? KC_ENOMEM : KC_ENOENT;
-		kc_delete(raw);
+		raw_free(raw);
 		return err;
 	}
 	*rawp = raw;
@@ -149,7 +176,9 @@ lib_close(struct kzk_raw **rawp)
 		return;
 	KC_CHECK(raw, KZK_RAW_MAGIC);
 	zookeeper_close(raw->zh);
-	kc_delete(raw);
+	while (raw->flights != NULL)
+		flight_free(raw->flights);
+	raw_free(raw);
 	*rawp = NULL;
 }
 
@@ -181,16 +210,6 @@ lib_session_timeout_ms(struct kzk_raw *raw)
 	return zoo_recv_timeout(raw->zh);
 }
 
-static void
-flight_free(struct flight *f)
-{
-	free(f->ops);
-	free(f->results);
-	free(f->stats);
-	free(f->created);
-	free(f);
-}
-
 static struct flight *
 flight_new(struct kzk_raw *raw, struct kzk_call *call)
 {
@@ -201,6 +220,13 @@ flight_new(struct kzk_raw *raw, struct kzk_call *call)
 		return NULL;
 	f->raw = raw;
 	f->call = call;
+	kc_lock_take(&raw->lock);
+	f->next = raw->flights;
+	f->prev = &raw->flights;
+	if (f->next != NULL)
+		f->next->prev = &f->next;
+	raw->flights = f;
+	kc_lock_drop(&raw->lock);
 	if (call->type == KZK_OP_MULTI) {
 		f->ops = calloc(n, sizeof *f->ops);
 		f->results = calloc(n, sizeof *f->results);

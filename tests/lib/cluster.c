@@ -86,12 +86,37 @@ make_dir(struct kt_cluster *c)
 	KT_CHECKF(mkdtemp(c->dir) != NULL, "cannot make %s", c->dir);
 }
 
+void
+kt_cluster_zk_start(struct kt_cluster *c)
+{
+	char path[KT_PATH + 32];
+	char log[KT_PATH + 32];
+	int status;
+
+	snprintf(path, sizeof path, "%s/zoo.cfg", c->dir);
+	const char *argv[] = { "java", "-Xmx128M", "-XX:+UseSerialGC",
+		"-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
+		"-Dzookeeper.forceSync=no", "-cp", ZK_JAR,
+		"org.apache.zookeeper.server.quorum.QuorumPeerMain", path,
+		NULL };
+	snprintf(log, sizeof log, "%s/zk.log", c->dir);
+	c->zk_pid = kt_spawn(log, argv);
+	KT_UNTIL(
+	    30000, kt_can_connect(c->zk_port) || kt_ended(c->zk_pid, &status));
+	KT_CHECKF(kt_can_connect(c->zk_port), "ZooKeeper did not start");
+}
+
+void
+kt_cluster_zk_kill(struct kt_cluster *c)
+{
+	end_child(&c->zk_pid);
+}
+
 static void
 start_zookeeper(struct kt_cluster *c)
 {
 	char path[KT_PATH + 32];
 	char text[1024];
-	int status;
 
 	c->zk_port = kt_free_port();
 	snprintf(path, sizeof path, "%s/zk", c->dir);
@@ -107,16 +132,7 @@ start_zookeeper(struct kt_cluster *c)
 	    path, c->zk_port);
 	snprintf(path, sizeof path, "%s/zoo.cfg", c->dir);
 	kt_write_file(path, text);
-	const char *argv[] = { "java", "-Xmx128M", "-XX:+UseSerialGC",
-		"-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true",
-		"-Dzookeeper.forceSync=no", "-cp", ZK_JAR,
-		"org.apache.zookeeper.server.quorum.QuorumPeerMain", path,
-		NULL };
-	snprintf(text, sizeof text, "%s/zk.log", c->dir);
-	c->zk_pid = kt_spawn(text, argv);
-	KT_UNTIL(
-	    30000, kt_can_connect(c->zk_port) || kt_ended(c->zk_pid, &status));
-	KT_CHECKF(kt_can_connect(c->zk_port), "ZooKeeper did not start");
+	kt_cluster_zk_start(c);
 	snprintf(c->chroot, sizeof c->chroot, "/kb");
 	snprintf(c->zk, sizeof c->zk, "127.0.0.1:%d%s", c->zk_port, c->chroot);
 }

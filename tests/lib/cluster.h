@@ -58,6 +58,9 @@ struct kt_cluster {
 struct kt_cluster *kt_cluster_start(int n, const char *props);
 /* The same, but the brokers are configured and not started. */
 struct kt_cluster *kt_cluster_prepare(int n, const char *props);
+/* ZooKeeper alone: kill -9, and on the same port with the same data again. */
+void kt_cluster_zk_kill(struct kt_cluster *c);
+void kt_cluster_zk_start(struct kt_cluster *c);
 /* Ends all and removes the folder; also done at exit. */
 void kt_cluster_stop(struct kt_cluster **cp);
 
