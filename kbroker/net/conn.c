@@ -354,46 +354,109 @@ read_more(struct kb_conn *conn, size_t *bytes)
 	return true;
 }
 
+/* Answers are there that nobody has begun to send. */
+static bool
+has_answers(const struct kb_conn *conn)
+{
+	return !conn->sending && conn->out.len > 0;
+}
+
+/*
+ * Small answers to requests that came together go out together; not beyond
+ * this, nor when reading is to stop after one.
+ */
+static bool
+must_send(const struct kb_conn *conn)
+{
+	return has_answers(conn) &&
+	    (conn->out.len >= KB_ANSWERS_TOGETHER || conn->out.ncuts > 0 ||
+		conn->throttle_ms > 0);
+}
+
+static void
+begin_send(struct kb_conn *conn)
+{
+	conn->send = (struct kc_send){ .w = &conn->out };
+	conn->sending = true;
+}
+
+/* The request at hand closes the connection; those before it were answered. */
+static void
+close_after_answers(struct kb_conn *conn)
+{
+	if (has_answers(conn)) {
+		begin_send(conn);
+		(void)send_on(conn);
+	}
+	kb_conn_close(conn);
+}
+
+/* Sends what is begun.  True: all of it has gone. */
+static bool
+push(struct kb_conn *conn)
+{
+	int rc = send_on(conn);
+
+	if (rc == KC_OK) {
+		conn->stream->ops->want(conn->stream, KC_IO_IN);
+		return true;
+	}
+	if (rc == KC_EAGAIN)
+		conn->stream->ops->want(conn->stream, KC_IO_OUT);
+	else
+		broken(conn, rc);
+	return false;
+}
+
+/* The next request, if one is there and may be begun.  True: go on. */
+static bool
+next_request(struct kb_conn *conn, int *n, size_t *bytes)
+{
+	const uint8_t *frame;
+	int32_t len;
+	int rc = kc_frames_peek(&conn->frames, &frame, &len);
+
+	if (rc == KC_OK && (*n)++ < KB_PUMP_REQUESTS) {
+		if (kb_request_start(conn, frame, len) == KC_OK)
+			return true;
+		close_after_answers(conn);
+		return false;
+	}
+	if (has_answers(conn)) {
+		begin_send(conn);
+		return true;
+	}
+	if (rc == KC_OK)
+		again(conn);
+	else if (rc == KC_EAGAIN)
+		return read_more(conn, bytes);
+	else
+		bad_size(conn, len);
+	return false;
+}
+
 void
 kb_conn_pump(struct kb_conn *conn)
 {
-	const uint8_t *frame;
 	size_t bytes = 0;
-	int32_t len;
 	int n = 0;
-	int rc;
 
 	if (!set_up(conn))
 		return;
 	for (;;) {
+		if (must_send(conn))
+			begin_send(conn);
 		if (conn->sending) {
-			if ((rc = send_on(conn)) == KC_OK)
-				continue;
-			if (rc == KC_EAGAIN)
-				conn->stream->ops->want(
-				    conn->stream, KC_IO_OUT);
-			else
-				broken(conn, rc);
-			return;
-		}
-		if (conn->req != NULL || kc_timer_is_set(&conn->mute))
-			return;
-		rc = kc_frames_peek(&conn->frames, &frame, &len);
-		if (rc == KC_EAGAIN) {
-			if (!read_more(conn, &bytes))
+			if (!push(conn))
 				return;
 			continue;
 		}
-		if (rc != KC_OK) {
-			bad_size(conn, len);
-			return;
-		}
-		if (n++ == KB_PUMP_REQUESTS) {
-			again(conn);
-			return;
-		}
-		if (kb_request_start(conn, frame, len) != KC_OK) {
-			kb_conn_close(conn);
+		if (conn->req == NULL && !kc_timer_is_set(&conn->mute)) {
+			if (!next_request(conn, &n, &bytes))
+				return;
+		} else if (has_answers(conn)) {
+			begin_send(conn);
+		} else {
 			return;
 		}
 	}

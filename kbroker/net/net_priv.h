@@ -28,6 +28,9 @@
 #define KB_PUMP_REQUESTS 16
 #define KB_PUMP_BYTES (1024 * 1024)
 
+/* Bytes of small answers that are sent with one call. */
+#define KB_ANSWERS_TOGETHER (16 * 1024)
+
 /* A TLS handshake, and the first request, must come in this time. */
 #define KB_SETUP_MS 30000
 #define KB_FIRST_REQUEST_MS 60000
@@ -159,7 +162,7 @@ struct kb_conn {
 	struct kc_frames frames;
 	struct kb_request *req; /* under way; borrows from frames */
 	uint64_t nrequests;
-	struct kc_wr out;
+	struct kc_wr out; /* one or more answers */
 	struct kc_send send;
 	int32_t throttle_ms; /* after what is being sent */
 

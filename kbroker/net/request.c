@@ -108,27 +108,31 @@ answer_unknown_version(struct kb_request *req)
 	return KC_OK;
 }
 
-/* The answer becomes bytes of conn->out; the pump sends them. */
+/*
+ * The answer becomes bytes at the end of conn->out; the pump sends them.  What
+ * is there before it may be on its way already.
+ */
 static int
 encode(struct kb_request *req)
 {
 	struct kb_conn *conn = req->conn;
 	struct kc_wr *w = &conn->out;
+	size_t at = w->len, before = kc_wr_total(w), size;
 	int rc;
 
-	KC_ASSERT(!conn->sending && w->p == NULL);
-	w->p = kb_pool_get(conn->reactor, &w->cap);
+	if (w->p == NULL)
+		w->p = kb_pool_get(conn->reactor, &w->cap);
 	kc_wr_i32(w, 0);
 	kp_resp_header_write(w, req->api, req->version, req->correlation_id);
 	rc = kp_encode(&req->api->resp, req->version, w, req->resp);
-	if (rc == KC_OK && kc_wr_total(w) - 4 > INT32_MAX)
+	size = kc_wr_total(w) - before - 4;
+	if (rc == KC_OK && size > INT32_MAX)
 		rc = KC_ELIMIT;
-	if (rc != KC_OK)
-		return rc;
-	kc_wr_patch_i32(w, 0, (int32_t)(kc_wr_total(w) - 4));
-	conn->send = (struct kc_send){ .w = w };
-	conn->sending = true;
-	return KC_OK;
+	if (rc == KC_OK)
+		kc_wr_patch_i32(w, at, (int32_t)size);
+	else if (!conn->sending)
+		kc_wr_reset(w); /* half an answer must not go out */
+	return rc;
 }
 
 /* What became of it.  KC_E*: the connection is to be closed. */
