@@ -60,7 +60,10 @@ kc_varlong_get(const uint8_t **p, const uint8_t *end, int64_t *v)
 
 	if (KC_LIKELY(*p < end && **p < 0x80))
 		x = *(*p)++;
-	else if (!kc_uvarlong_get_slow(p, end, KC_VARLONG_MAX, &x))
+	else if (KC_LIKELY(end - *p >= 2 && (*p)[1] < 0x80)) {
+		x = ((*p)[0] & 0x7fu) | (uint64_t)(*p)[1] << 7;
+		*p += 2;
+	} else if (!kc_uvarlong_get_slow(p, end, KC_VARLONG_MAX, &x))
 		return false;
 	*v = (int64_t)(x >> 1 ^ (0 - (x & 1)));
 	return true;
