@@ -165,7 +165,8 @@ void
 kc_fiber_resume(struct kc_fiber *f)
 {
 	KC_CHECK(f, KC_FIBER_MAGIC);
-	KC_ASSERT(f != current);
+	for (const struct kc_fiber *on = current; on != NULL; on = on->outer)
+		KC_ASSERT(on != f); /* its stack is in use */
 	f->woken = true;
 	resume(f);
 }

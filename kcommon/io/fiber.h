@@ -43,7 +43,8 @@ void kc_fiber_wake(struct kc_fiber *f);
 
 /*
  * The same, but f runs right now, until it waits again: from a callback
- * whose data is good only during the call.  Not from within f.
+ * whose data is good only during the call.  Not from within f, nor from a
+ * fiber that f has resumed or started.
  */
 void kc_fiber_resume(struct kc_fiber *f);
 
