@@ -96,6 +96,20 @@ kb_create_topics_begin(const struct kp_create_topics_req *in,
 	return KC_OK;
 }
 
+void
+kb_create_topics_fail(struct kp_creatable_topic_result *o, int16_t code,
+    const char *why, struct kc_arena *a)
+{
+	o->error_code = code;
+	o->error_message =
+	    why[0] != '\0' ? kc_arena_str(a, kc_str(why)) : KC_STR_NULL;
+	/* Nothing is told of a topic that is not there, but for its id. */
+	o->configs.n = 0;
+	o->num_partitions = -1;
+	o->replication_factor = -1;
+	o->topic_config_error_code = KP_NONE;
+}
+
 /* --- DeleteTopics -------------------------------------------------------- */
 
 /* The two shapes of the request as entries of the answer. */

@@ -128,20 +128,6 @@ kb_topic_make(struct kb_broker *b, struct kb_topic_plan *p,
  */
 
 static void
-set_error(struct kb_request *req, struct kp_creatable_topic_result *o,
-    int16_t code, const struct kb_why *why)
-{
-	o->error_code = code;
-	o->error_message = KC_STR_NULL;
-	if (why != NULL && why->s[0] != '\0')
-		o->error_message = kc_arena_str(&req->arena, kc_str(why->s));
-	o->configs.n = 0;
-	o->num_partitions = -1;
-	o->replication_factor = -1;
-	o->topic_config_error_code = KP_NONE;
-}
-
-static void
 create_one(struct kb_request *req, const struct kp_creatable_topic *in,
     struct kp_creatable_topic_result *o, int32_t *nparts)
 {
@@ -151,7 +137,7 @@ create_one(struct kb_request *req, const struct kp_creatable_topic *in,
 	    kb_topic_make(req->broker, &p, in, all->validate_only, NULL);
 
 	if (code != KP_NONE) {
-		set_error(req, o, code, &p.why);
+		kb_create_topics_fail(o, code, p.why.s, &req->arena);
 	} else {
 		*nparts = p.topic.nparts;
 		if (req->version >= 5 &&
@@ -213,8 +199,8 @@ await_created(struct kb_request *req, const int32_t *nparts)
 		if (nparts[i] > 0 &&
 		    (in->timeout_ms <= 0 ||
 			!is_led(meta, out->topics.v[i].name, nparts[i])))
-			set_error(
-			    req, &out->topics.v[i], KP_REQUEST_TIMED_OUT, NULL);
+			kb_create_topics_fail(&out->topics.v[i],
+			    KP_REQUEST_TIMED_OUT, "", &req->arena);
 	kb_meta_unref(&meta);
 }
 

@@ -31,6 +31,10 @@ int kb_create_topics_begin(const struct kp_create_topics_req *in,
 int kb_create_topics_refuse(const struct kp_create_topics_req *in, int16_t code,
     struct kc_arena *a, struct kp_create_topics_resp *out);
 
+/* The topic was not made after all; why "" is none, copied to a. */
+void kb_create_topics_fail(struct kp_creatable_topic_result *o, int16_t code,
+    const char *why, struct kc_arena *a);
+
 /*
  * An entry of out for each topic, by name or by id; those with NONE are there
  * and to be deleted, and have their name.  Names are borrowed from in or

@@ -9,9 +9,9 @@
 #include "kcommon/proto/header.h"
 #include "kcommon/proto/kp.h"
 #include "kcommon/proto/kp_cmp.h"
+#include "tests/unit/api/frames.h"
 
 #include <criterion/criterion.h>
-#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -470,52 +470,6 @@ Test(kb_describe_cluster, endpoint_types)
  * Against a real broker.
  */
 
-struct frame {
-	uint8_t *p;
-	size_t n;
-};
-
-static struct frame
-unhex(const char *hex)
-{
-	struct frame f = { malloc(strlen(hex) / 2), 0 };
-	unsigned byte;
-
-	for (; sscanf(hex, "%2x", &byte) == 1; hex += 2)
-		f.p[f.n++] = (uint8_t)byte;
-	return f;
-}
-
-static FILE *
-open_frames(void)
-{
-	const char *dir = getenv("KB_SHARED"), *src = getenv("srcdir");
-	char path[1024];
-
-	if (dir != NULL)
-		snprintf(path, sizeof path,
-		    "%s/reference/captured/frames.jsonl", dir);
-	else
-		snprintf(path, sizeof path,
-		    "%s/../shared/reference/captured/frames.jsonl",
-		    src != NULL ? src : ".");
-	return fopen(path, "r");
-}
-
-/* The answer of the real broker, out of the frame. */
-static void
-decode_answer(const struct frame *f, const struct kp_api *api, int16_t version,
-    struct kc_arena *a, void *out)
-{
-	struct kc_rd r;
-	int32_t corr;
-
-	kc_rd_init(&r, f->p, f->n);
-	cr_assert_eq(kp_resp_header_read(&r, api, version, &corr), KC_OK);
-	cr_assert_eq(kp_decode(&api->resp, version, &r, a, out), KC_OK);
-	cr_assert_eq(kc_rd_finish(&r), KC_OK);
-}
-
 /* What the controller of that cluster must have said. */
 static struct kb_meta *
 rebuild(const struct kp_metadata_resp *from, struct kc_arena *a)
@@ -662,43 +616,6 @@ compare(const struct frame *request, const struct frame *want,
 	kc_arena_fini(&a);
 }
 
-struct captured {
-	char label[64];
-	struct frame request;
-	struct frame response;
-};
-
-static int
-load(FILE *f, struct captured *v, int max)
-{
-	char *line = NULL;
-	size_t cap = 0;
-	int n = 0;
-
-	while (getline(&line, &cap, f) > 0 && n < max) {
-		json_t *j = json_loads(line, 0, NULL);
-		const char *api = json_string_value(json_object_get(j, "api"));
-
-		if (api != NULL &&
-		    (strcmp(api, "Metadata") == 0 ||
-			strcmp(api, "DescribeCluster") == 0)) {
-			struct captured *c = &v[n++];
-
-			snprintf(c->label, sizeof c->label, "%s v%d %s", api,
-			    (int)json_integer_value(
-				json_object_get(j, "version")),
-			    json_string_value(json_object_get(j, "case")));
-			c->request = unhex(
-			    json_string_value(json_object_get(j, "request")));
-			c->response = unhex(
-			    json_string_value(json_object_get(j, "response")));
-		}
-		json_decref(j);
-	}
-	free(line);
-	return n;
-}
-
 Test(kb_metadata, as_a_real_broker_answers)
 {
 	static struct captured all[200];
@@ -706,13 +623,11 @@ Test(kb_metadata, as_a_real_broker_answers)
 	struct kp_metadata_resp whole;
 	struct kb_meta *meta = NULL;
 	struct kc_arena a;
-	FILE *f = open_frames();
 	int i, n;
 
-	if (f == NULL)
+	n = load_frames("Metadata,DescribeCluster", all, (int)KC_COUNT(all));
+	if (n < 0)
 		cr_skip_test("no captured frames: set KB_SHARED");
-	n = load(f, all, (int)KC_COUNT(all));
-	fclose(f);
 	kc_arena_init(&a, ARENA_CAP);
 	for (i = 0; i < n; i++)
 		if (strcmp(all[i].label, "Metadata v12 all") == 0) {
