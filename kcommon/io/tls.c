@@ -4,6 +4,7 @@
 #include "kcommon/base/err.h"
 #include "kcommon/base/refcount.h"
 #include "kcommon/base/str.h"
+#include "kcommon/io/file.h"
 #include "kcommon/io/sock_priv.h"
 #include "kcommon/io/tls_store.h"
 
@@ -221,6 +222,27 @@ set_trust(SSL_CTX *ctx, const struct kc_tls_params *p, struct kc_tls_err *e)
 	return rc;
 }
 
+/*
+ * Asked once a context: on a kernel without it every connection of a broker
+ * that runs as root would start modprobe.
+ */
+static bool
+kernel_has_tls(void)
+{
+	char buf[256] = "";
+	size_t len;
+	int fd = -1;
+	bool has;
+
+	if (kc_file_system.open(&fd, KC_FILE_CWD,
+		"/proc/sys/net/ipv4/tcp_available_ulp", KC_FILE_READ) != KC_OK)
+		return false;
+	has = kc_file_system.pread(fd, buf, sizeof buf - 1, 0, &len) == KC_OK &&
+	    strstr(buf, "tls") != NULL;
+	kc_file_system.close(fd);
+	return has;
+}
+
 static int
 set_behaviour(SSL_CTX *ctx, const struct kc_tls_params *p, struct kc_tls_err *e)
 {
@@ -230,9 +252,8 @@ set_behaviour(SSL_CTX *ctx, const struct kc_tls_params *p, struct kc_tls_err *e)
 	SSL_CTX_set_options(ctx,
 	    SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 		SSL_OP_CIPHER_SERVER_PREFERENCE | SSL_OP_IGNORE_UNEXPECTED_EOF);
-#ifdef SSL_OP_ENABLE_KTLS
-	SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
-#endif
+	if (kernel_has_tls())
+		SSL_CTX_set_options(ctx, SSL_OP_ENABLE_KTLS);
 	SSL_CTX_set_mode(ctx,
 	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_RELEASE_BUFFERS);
 	/* Tickets only: the peer keeps its session, we keep nothing. */

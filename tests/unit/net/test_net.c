@@ -363,7 +363,8 @@ BOTH(muted)
 	cr_assert_lt(kc_mono_ms(&kc_clock_system) - start, 150);
 	kt_ask(&c, 3, "third");
 	expect(&c, 2, "after");
-	cr_assert_geq(kc_mono_ms(&kc_clock_system) - start, 199);
+	/* The loop counts from the start of its pass. */
+	cr_assert_geq(kc_mono_ms(&kc_clock_system) - start, 180);
 	expect(&c, 3, "third");
 	kt_disconnect(&c);
 	kt_server_close(&s);
