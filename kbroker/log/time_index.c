@@ -43,8 +43,9 @@ kb_time_index_open(struct kb_time_index *tx, int dirfd, const char *path)
 		return KC_OK;
 	if ((rc = kb_entries_read(&tx->e, 0, first)) != KC_OK)
 		goto fail;
-	if (tx->last_ts < kb_get64(first) || tx->last_rel < 0 ||
-	    tx->last_ts < 0) {
+	/* Timestamps rise strictly; zeros are space that was reserved. */
+	if (tx->last_ts < 0 || tx->last_rel < 0 ||
+	    (tx->e.n > 1 && tx->last_ts <= kb_get64(first))) {
 		rc = KC_ECORRUPT;
 		goto fail;
 	}

@@ -306,16 +306,38 @@ kt_exists(const struct kt_world *w, const char *name)
 	return access(path, F_OK) == 0;
 }
 
+struct copy {
+	const struct kt_world *from, *to;
+};
+
+static int
+copy_one(void *arg, const char *name, bool is_dir)
+{
+	struct copy *c = arg;
+	char path[400];
+	size_t len;
+	uint8_t *p;
+
+	cr_assert_not(is_dir);
+	snprintf(path, sizeof path, "t-0/%s", name);
+	p = kt_slurp(c->from, path, &len);
+	kt_spit(c->to, path, p, len);
+	free(p);
+	return 0;
+}
+
 void
 kt_copy(const struct kt_world *from, const struct kt_world *to)
 {
-	char cmd[1200];
+	struct copy c = { from, to };
+	int rc;
 
-	snprintf(cmd, sizeof cmd,
-	    "find '%s' -mindepth 1 -delete && cp -a --sparse=always '%s/.' "
-	    "'%s/'",
-	    to->path, from->path, to->path);
-	cr_assert_eq(system(cmd), 0);
+	rc = kc_file_remove_tree(&kc_file_system, to->host.dirfd, "t-0");
+	cr_assert(rc == KC_OK || rc == KC_ENOENT);
+	cr_assert_eq(kc_file_system.mkdir(to->host.dirfd, "t-0"), KC_OK);
+	cr_assert_eq(kc_file_system.list(
+			 from->host.dirfd, "t-0", copy_one, &c),
+	    KC_OK);
 }
 
 /* One slice, read into memory and walked. */

@@ -81,7 +81,7 @@ uint8_t *kt_slurp(const struct kt_world *w, const char *name, size_t *len);
 void kt_spit(const struct kt_world *w, const char *name, const void *p,
     size_t len);
 bool kt_exists(const struct kt_world *w, const char *name);
-/* w->path of to becomes a copy of that of from. */
+/* The folder t-0 of to becomes a copy of that of from. */
 void kt_copy(const struct kt_world *from, const struct kt_world *to);
 
 /* Asserts that the records [start, end) of the log read back, in order. */
