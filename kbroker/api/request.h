@@ -87,8 +87,9 @@ struct kb_request {
 
 /*
  * Before returning KB_PARKED: on_timeout is called timeout_ms from now if
- * nobody claims the request first.  timeout_ms < 0: no deadline.  Park before
- * the request can be seen by another thread.
+ * nobody claims the request first; earlier when the server shuts down.
+ * timeout_ms < 0: no deadline.  Park before the request can be seen by another
+ * thread.
  * @thread req->loop
  */
 void kb_request_park(struct kb_request *req, int64_t timeout_ms,

@@ -62,7 +62,10 @@ int kb_net_open(struct kb_net **netp, const struct kb_net_params *p);
 int kb_net_listen(struct kb_net *net, const struct kb_net_endpoint *ep);
 /* Lets clients in. */
 int kb_net_start(struct kb_net *net);
-/* Returns when all listeners and connections are closed. */
+/*
+ * Returns when all listeners and connections are closed.  Parked requests get
+ * their on_timeout() before that.
+ */
 void kb_net_shut(struct kb_net *net);
 /*
  * Ends the threads.  Requests still parked are freed: whoever parked them

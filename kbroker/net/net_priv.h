@@ -218,6 +218,8 @@ const char *kb_conn_id(const struct kb_conn *conn, char *buf);
  * KC_E*: close it (logged).
  */
 int kb_request_start(struct kb_conn *conn, const uint8_t *frame, int32_t len);
+/* Its deadline, if it has one, is now.  @thread net */
+void kb_request_expire(struct kb_request *req);
 int kb_request_key(const struct kb_request *req); /* for log lines */
 /* Frees a request that never was completed. */
 void kb_request_drop(struct kb_request *req);

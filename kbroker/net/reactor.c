@@ -86,13 +86,19 @@ on_shut(struct kc_task *task)
 	struct kb_net *net = r->net;
 	struct kb_acceptor *a;
 	struct kb_conn *conn, *tmp;
+	struct kb_request *req;
 
 	r->shut = true;
 	for (a = net->acceptors; a != NULL; a = a->next)
 		if (a->reactor == r)
 			kb_acceptor_shut(a);
-	DL_FOREACH_SAFE(r->conns, conn, tmp)
+	DL_FOREACH_SAFE(r->conns, conn, tmp) {
+		/* Nobody waits for what is parked: now is its deadline. */
+		req = conn->req; /* conn stays as long as it */
 		kb_conn_close(conn);
+		if (req != NULL)
+			kb_request_expire(req);
+	}
 	kc_lock_take(&net->lock);
 	net->shutting--;
 	kc_cond_signal(&net->cond);

@@ -261,6 +261,15 @@ on_park_timeout(struct kc_timer *t)
 	req->on_timeout(req);
 }
 
+void
+kb_request_expire(struct kb_request *req)
+{
+	if (!kc_timer_is_set(&req->timer))
+		return;
+	kc_timer_cancel(req->loop, &req->timer);
+	req->on_timeout(req);
+}
+
 bool
 kb_request_claim(struct kb_request *req)
 {

@@ -70,8 +70,9 @@ command(struct kb_request *req)
 		kc_lock_drop(&lock);
 		return KB_PARKED;
 	}
-	if (kc_str_eqz(in->key, "late")) {
-		kb_request_park(req, 50, on_timeout);
+	if (kc_str_eqz(in->key, "late") || kc_str_eqz(in->key, "later")) {
+		kb_request_park(
+		    req, in->key.len == 4 ? 50 : 3600000, on_timeout);
 		return KB_PARKED;
 	}
 	if (kc_str_eqz(in->key, "close"))

@@ -4,7 +4,7 @@
  *
  * FindCoordinator v1 is a command; the host of the answer is what came out:
  *   park   parked without a deadline until kt_complete()
- *   late   parked for 50 ms, then "timeout"
+ *   late   parked for 50 ms, then "timeout"; later: for an hour
  *   mute   answered, then nothing is read for 200 ms
  *   none   no answer       close  the connection is closed
  *   who    the principal   where  the listener's name

@@ -327,17 +327,18 @@ BOTH(killed_while_parked)
 /* Goal: the server stops; what is parked is completed after that. */
 BOTH(shut_while_parked)
 {
-	struct kt_client c[3];
+	struct kt_client c[4];
 	int i;
 
 	open_default();
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		client(&c[i], *tls);
-		kt_ask(&c[i], 1, "park");
+		/* One with a deadline in an hour: it comes with the end. */
+		kt_ask(&c[i], 1, i == 3 ? "later" : "park");
 	}
 	kt_wait_parked(3);
 	kb_net_shut(s.net);
-	for (i = 0; i < 3; i++) {
+	for (i = 0; i < 4; i++) {
 		expect_close(&c[i]);
 		kt_disconnect(&c[i]);
 	}
