@@ -23,10 +23,11 @@
 int
 kb_register_paths(struct kzk *zk)
 {
-	static const char *const paths[] = { KZK_CONSUMERS, KZK_BROKER_IDS,
-		KZK_TOPICS, KZK_CONFIG_CHANGES, KZK_DELETE_TOPICS,
-		KZK_BROKER_SEQID, KZK_ISR_CHANGES, KZK_PID_BLOCK,
-		KZK_LOG_DIR_EVENTS };
+	/* Parents first and in Kafka's order: they go out as one wave. */
+	static const char *const paths[] = { KZK_CONSUMERS, KZK_BROKERS,
+		KZK_BROKER_IDS, KZK_TOPICS, "/config", KZK_CONFIG_CHANGES,
+		KZK_ADMIN, KZK_DELETE_TOPICS, KZK_BROKER_SEQID,
+		KZK_ISR_CHANGES, KZK_PID_BLOCK, KZK_LOG_DIR_EVENTS };
 	static const enum kzk_config_type types[] = { KZK_CONFIG_TOPICS,
 		KZK_CONFIG_CLIENTS, KZK_CONFIG_USERS, KZK_CONFIG_BROKERS,
 		KZK_CONFIG_IPS };
@@ -38,13 +39,11 @@ kb_register_paths(struct kzk *zk)
 		return rc;
 	for (size_t i = 0; i < KC_COUNT(paths); i++)
 		kzk_batch_add(b,
-		    kzk_op_safe(kzk_op_create(
-			zk, paths[i], KC_STR_NULL, KZK_PARENTS)));
+		    kzk_op_safe(kzk_op_create(zk, paths[i], KC_STR_NULL, 0)));
 	for (size_t i = 0; i < KC_COUNT(types); i++) {
 		kzk_path_config_root(&path, types[i]);
 		kzk_batch_add(b,
-		    kzk_op_safe(kzk_op_create(
-			zk, path.s, KC_STR_NULL, KZK_PARENTS)));
+		    kzk_op_safe(kzk_op_create(zk, path.s, KC_STR_NULL, 0)));
 	}
 	b = kzk_await_batch(b);
 	for (int i = 0; i < b->n && rc == KC_OK; i++) {
