@@ -175,7 +175,9 @@ kb_entries_cut(struct kb_entries *e, int32_t n)
 		if ((rc = e->f->truncate(e->fd, size)) != KC_OK)
 			return rc;
 	}
-	e->n = n;
+	/* A trim changes no count; readers look at it under "lock" alone. */
+	if (e->n != n)
+		e->n = n;
 	e->reserved = size;
 	return KC_OK;
 }
