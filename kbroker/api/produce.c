@@ -114,9 +114,11 @@ explain(struct kb_request *req, const struct kc_validate_params *vp,
 	char *text = kc_arena_printf(&req->arena, "%s", v->text);
 	char buf[KC_VALIDATE_TEXT];
 
+	/* Kafka has a text only where it names records. */
+	if (v->nerrors == 0)
+		return;
 	o->error_message = kc_str(text);
-	if (v->nerrors == 0 ||
-	    !KP_ARRAY(&req->arena, &o->record_errors,
+	if (!KP_ARRAY(&req->arena, &o->record_errors,
 		batch_index_and_error_message, v->nerrors))
 		return;
 	for (int i = 0; i < v->nerrors; i++) {

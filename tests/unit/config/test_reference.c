@@ -104,7 +104,8 @@ listed(const struct kc_conf_table *t)
 	size_t n = 0;
 
 	for (size_t i = 0; i < t->n; i++)
-		n += !(t->v[i].flags & KC_CONF_HIDDEN);
+		n += !(t->v[i].flags & KC_CONF_HIDDEN) &&
+		    strncmp(t->v[i].name, "kbroker.", 8) != 0; /* ours */
 	return n;
 }
 
