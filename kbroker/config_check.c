@@ -15,7 +15,9 @@
 const char *
 kb_config_check_gzip_level(const char *text)
 {
-	return atoi(text) == 0 ?
+	int level = atoi(text);
+
+	return level == 0 || level < -1 || level > 9 ?
 	    "Value must be between 1 and 9 or equal to -1" :
 	    NULL;
 }
@@ -52,19 +54,37 @@ throttled_pair(struct kc_str s)
 	return parts == 2;
 }
 
-const char *
-kb_config_check_throttled(const char *text)
+static bool
+throttled(const char *text)
 {
 	struct kc_str rest = kc_str(text), tok;
 
 	if (strcmp(text, "*") == 0)
-		return NULL;
+		return true;
 	while (kc_str_split(&rest, ',', &tok))
 		if (!throttled_pair(kc_str_trim(tok)))
-			return "must be the literal '*' or a list of replicas "
-			       "in the following format: "
-			       "[partitionId]:[brokerId],...";
-	return NULL;
+			return false;
+	return true;
+}
+
+#define THROTTLED                                                              \
+	" must be the literal '*' or a list of replicas in the following "     \
+	"format: [partitionId]:[brokerId],[partitionId]:[brokerId],..."
+
+const char *
+kb_config_check_leader_throttled(const char *text)
+{
+	return throttled(text) ?
+	    NULL :
+	    "leader.replication.throttled.replicas" THROTTLED;
+}
+
+const char *
+kb_config_check_follower_throttled(const char *text)
+{
+	return throttled(text) ?
+	    NULL :
+	    "follower.replication.throttled.replicas" THROTTLED;
 }
 
 /* Every version up to 3.9 and how many -IVn it had; 0: the name alone. */

@@ -11,7 +11,8 @@ const char *kb_config_check_gzip_level(const char *text);
 const char *kb_config_check_ibp(const char *text);
 const char *kb_config_check_not_zero(const char *text);
 const char *kb_config_check_replica_selector(const char *text);
-const char *kb_config_check_throttled(const char *text);
+const char *kb_config_check_leader_throttled(const char *text);
+const char *kb_config_check_follower_throttled(const char *text);
 
 /* A number that orders versions such as "2.7-IV1"; -1 for none. */
 int kb_ibp_level(const char *text);

@@ -19,7 +19,8 @@
 
 #define check_gzip_level kb_config_check_gzip_level
 #define check_ibp kb_config_check_ibp
-#define check_throttled kb_config_check_throttled
+#define check_leader_throttled kb_config_check_leader_throttled
+#define check_follower_throttled kb_config_check_follower_throttled
 
 static const struct kc_conf_item items[] = {
 #define CONF(kind, field, key, preset, status, ...)                            \

@@ -87,8 +87,12 @@ kb_create_topics_begin(const struct kp_create_topics_req *in,
 
 		if (o->error_code != KP_NONE)
 			continue;
-		if (kc_str_eqz(o->name, METADATA_TOPIC) ||
-		    !may_create(authz, o->name)) {
+		if (kc_str_eqz(o->name, METADATA_TOPIC)) {
+			o->error_code = KP_INVALID_REQUEST;
+			o->error_message = KC_STR_LIT(
+			    "Creation of internal topic " METADATA_TOPIC
+			    " is prohibited.");
+		} else if (!may_create(authz, o->name)) {
 			o->error_code = KP_TOPIC_AUTHORIZATION_FAILED;
 			o->error_message = KC_STR_LIT("Authorization failed.");
 		}

@@ -76,6 +76,21 @@ refuse(int16_t code, struct kb_why *why, const char *text)
 	return code;
 }
 
+/* As Kafka, which prints a map of Scala's. */
+static void
+say_duplicate(const struct kb_new_partition *p, struct kb_why *why)
+{
+	size_t at = (size_t)snprintf(why->s, sizeof why->s,
+	    "Duplicate replica assignment found: HashMap(%d -> ArrayBuffer(",
+	    p->index);
+
+	for (int32_t i = 0; i < p->nreplicas && at < sizeof why->s; i++)
+		at += (size_t)snprintf(why->s + at, sizeof why->s - at, "%s%d",
+		    i > 0 ? ", " : "", p->replicas[i]);
+	if (at < sizeof why->s)
+		snprintf(why->s + at, sizeof why->s - at, "))");
+}
+
 /* One partition's replicas: each a broker id, none twice. */
 static int16_t
 check_replicas(
@@ -91,10 +106,7 @@ check_replicas(
 	for (size_t i = 1; i < n; i++) {
 		if (sorted[i] != sorted[i - 1])
 			continue;
-		snprintf(why->s, sizeof why->s,
-		    "Duplicate replica assignment found: broker %d is named "
-		    "twice for partition %d",
-		    sorted[i], p->index);
+		say_duplicate(p, why);
 		return KP_INVALID_REPLICA_ASSIGNMENT;
 	}
 	return KP_NONE;

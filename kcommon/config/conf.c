@@ -217,60 +217,111 @@ one_of(const char *valid, const char *s)
 	return false;
 }
 
-/* NULL, or what is wrong; a longer text goes to buf. */
+/* The first part of a list that is not among the valid ones, or NULL. */
 static const char *
+stranger(const struct kc_conf_item *it, const union value *v)
+{
+	if (it->valid == NULL)
+		return NULL;
+	if (it->type != KC_CONF_LIST)
+		return one_of(it->valid, v->s) ? NULL : v->s;
+	for (int i = 0; i < v->l.n; i++)
+		if (!one_of(it->valid, v->l.v[i]))
+			return v->l.v[i];
+	return NULL;
+}
+
+static const char *
+say_valid(const char *valid, char *buf, size_t len)
+{
+	size_t at = (size_t)snprintf(buf, len, "String must be one of: ");
+
+	for (; *valid != '\0' && at + 2 < len; valid++) {
+		buf[at++] = *valid;
+		if (*valid == ',')
+			buf[at++] = ' ';
+	}
+	buf[at] = '\0';
+	return buf;
+}
+
+/* A value that is refused, as it is shown, and why. */
+struct wrong {
+	const char *why; /* NULL: it is good */
+	char shown[256];
+	char buf[256]; /* of why, where that is no constant */
+};
+
+/* As Java prints a list. */
+static void
+show_list(const struct kc_conf_list *l, char *buf, size_t len)
+{
+	size_t at = (size_t)snprintf(buf, len, "[");
+	char esc[64];
+
+	for (int i = 0; i < l->n && at < len; i++)
+		at += (size_t)snprintf(buf + at, len - at, "%s%s",
+		    i > 0 ? ", " : "",
+		    kc_str_esc(kc_str(l->v[i]), esc, sizeof esc));
+	if (at < len)
+		snprintf(buf + at, len - at, "]");
+}
+
+static void
 value_check(const struct kc_conf_item *it, const char *text,
-    const union value *v, char *buf, size_t len)
+    const union value *v, struct wrong *w)
 {
 	double n = it->type == KC_CONF_DOUBLE ? v->d : 0;
-	bool ok = true;
+	const char *part = stranger(it, v);
 
 	if (it->type == KC_CONF_INT || it->type == KC_CONF_SHORT ||
 	    it->type == KC_CONF_LONG)
 		n = (double)v->i;
+	if (it->type == KC_CONF_DOUBLE)
+		kc_conf_print_double(n, w->shown, sizeof w->shown);
+	/* It comes first, and may put the range into its own words. */
+	if (it->check != NULL && (w->why = it->check(text)) != NULL) {
+		if (it->type == KC_CONF_LIST)
+			show_list(&v->l, w->shown, sizeof w->shown);
+		return;
+	}
+	w->why = w->buf;
 	if (it->has_min && n < it->min) {
-		snprintf(buf, len, "Value must be at least %.10g", it->min);
-		return buf;
+		snprintf(w->buf, sizeof w->buf, "Value must be at least %.10g",
+		    it->min);
+	} else if (it->has_max && n > it->max) {
+		snprintf(w->buf, sizeof w->buf,
+		    "Value must be no more than %.10g", it->max);
+	} else if ((it->flags & KC_CONF_NONEMPTY) && *text == '\0') {
+		w->why = "String must be non-empty";
+	} else if (part != NULL) {
+		kc_str_esc(kc_str(part), w->shown, sizeof w->shown);
+		say_valid(it->valid, w->buf, sizeof w->buf);
+	} else {
+		w->why = NULL;
 	}
-	if (it->has_max && n > it->max) {
-		snprintf(buf, len, "Value must be no more than %.10g", it->max);
-		return buf;
-	}
-	if ((it->flags & KC_CONF_NONEMPTY) && *text == '\0')
-		return "String must be non-empty";
-	if (it->valid != NULL && it->type == KC_CONF_LIST)
-		for (int i = 0; i < v->l.n; i++)
-			ok = ok && one_of(it->valid, v->l.v[i]);
-	else if (it->valid != NULL)
-		ok = one_of(it->valid, v->s);
-	if (!ok) {
-		snprintf(buf, len, "String must be one of: %s", it->valid);
-		return buf;
-	}
-	return it->check != NULL ? it->check(text) : NULL;
 }
 
 int
 kc_conf_check(
     const struct kc_conf_item *it, const char *text, char *err, size_t len)
 {
-	char buf[256], esc[256], *s;
-	const char *wrong;
+	struct wrong w;
 	union value v;
+	char *s;
 	int rc;
 
 	if ((s = kc_str_dup(trim(text))) == NULL)
 		return KC_ENOMEM;
-	wrong = value_parse(it, s, &v, &rc);
-	if (rc == KC_OK && wrong == NULL)
-		wrong = value_check(it, s, &v, buf, sizeof buf);
+	kc_str_esc(kc_str(s), w.shown, sizeof w.shown);
+	w.why = value_parse(it, s, &v, &rc);
+	if (rc == KC_OK && w.why == NULL)
+		value_check(it, s, &v, &w);
 	value_free(it, &v);
-	if (rc == KC_OK && wrong != NULL) {
+	if (rc == KC_OK && w.why != NULL) {
 		snprintf(err, len, "Invalid value %s for configuration %s: %s",
-		    it->type == KC_CONF_PASSWORD ?
-			"[hidden]" :
-			kc_str_esc(kc_str(s), esc, sizeof esc),
-		    it->name, wrong);
+		    it->type == KC_CONF_PASSWORD ? "[hidden]" : w.shown,
+		    it->name, w.why);
 		rc = KC_EINVAL;
 	}
 	free(s);

@@ -143,9 +143,13 @@ Test(conf, bad_values)
 	BAD("d", "1e999", "Not a number of type DOUBLE");
 	BAD("d", "", "Not a number of type DOUBLE");
 	BAD("d", "1.5", "Value must be no more than 1");
-	BAD("str", "three", "String must be one of: ,one,two");
-	BAD("list", "x,z", "String must be one of: x,y");
-	BAD("list", "x,,y", "String must be one of: x,y");
+	BAD("str", "three", "String must be one of: , one, two");
+	expect_bad("list", "x,z",
+	    "Invalid value z for configuration list: String must be one of: "
+	    "x, y");
+	expect_bad("list", "x,,y",
+	    "Invalid value  for configuration list: String must be one of: "
+	    "x, y");
 	expect_bad("pw", " ",
 	    "Invalid value [hidden] for configuration pw: "
 	    "String must be non-empty");

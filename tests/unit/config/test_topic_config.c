@@ -50,19 +50,26 @@ Test(topic_config, invalid)
 	    "Invalid value -2 for configuration retention.ms: "
 	    "Value must be at least -1");
 	expect_invalid("cleanup.policy=delete,burn",
-	    "Invalid value delete,burn for configuration cleanup.policy: "
-	    "String must be one of: compact,delete");
+	    "Invalid value burn for configuration cleanup.policy: "
+	    "String must be one of: compact, delete");
+	expect_invalid("min.cleanable.dirty.ratio=2",
+	    "Invalid value 2.0 for configuration min.cleanable.dirty.ratio: "
+	    "Value must be no more than 1");
+	expect_invalid("compression.gzip.level=99",
+	    "Invalid value 99 for configuration compression.gzip.level: "
+	    "Value must be between 1 and 9 or equal to -1");
+	expect_invalid("leader.replication.throttled.replicas=1:2,3",
+	    "Invalid value [1:2, 3] for configuration "
+	    "leader.replication.throttled.replicas: "
+	    "leader.replication.throttled.replicas must be the literal '*' or "
+	    "a list of replicas in the following format: "
+	    "[partitionId]:[brokerId],[partitionId]:[brokerId],...");
 	expect_invalid("min.compaction.lag.ms=2\nmax.compaction.lag.ms=1",
 	    "conflict topic config setting min.compaction.lag.ms (2) > "
 	    "max.compaction.lag.ms (1)");
 	expect_invalid("remote.storage.enable=true",
 	    "Tiered Storage functionality is disabled in the broker. Topic "
 	    "cannot be configured with remote log storage.");
-	expect_invalid("leader.replication.throttled.replicas=1:2,3",
-	    "Invalid value 1:2,3 for configuration "
-	    "leader.replication.throttled.replicas: must be the literal '*' or "
-	    "a list of replicas in the following format: "
-	    "[partitionId]:[brokerId],...");
 }
 
 Test(topic_config, defaults)
