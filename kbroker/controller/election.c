@@ -52,7 +52,8 @@ ctl_resign(struct kb_controller *c)
 	struct kb_cbroker *b, *btmp;
 	struct kb_ctopic *t, *ttmp;
 
-	if (atomic_exchange(&c->active, false))
+	/* After an expired session active is false already. */
+	if (atomic_exchange(&c->active, false) || c->epoch > 0)
 		kc_log(KC_LOG_INFO, CTL_LOGGER, "[Controller id=%d] Resigned",
 		    c->p.broker_id);
 	kzk_watch_cancel(&c->w_ids);

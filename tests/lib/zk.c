@@ -52,8 +52,11 @@ is_open(struct kt_zk *zk, const char *path)
 	struct ACL_vector acl = { 0, NULL };
 	struct Stat st;
 	bool open;
+	int rc = zoo_get_acl(zk->zh, path, &acl, &st);
 
-	KT_EQ(zoo_get_acl(zk->zh, path, &acl, &st), ZOK);
+	if (rc == ZNONODE) /* gone since its data were read */
+		return false;
+	KT_EQ(rc, ZOK);
 	open = acl.count == 1 && acl.data[0].perms == ZOO_PERM_ALL &&
 	    strcmp(acl.data[0].id.scheme, "world") == 0 &&
 	    strcmp(acl.data[0].id.id, "anyone") == 0;
