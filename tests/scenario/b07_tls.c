@@ -1,5 +1,5 @@
 /*
- * b05 -- TLS in its forms: versions, PKCS12, client certificates.
+ * b07 -- TLS in its forms: versions, PKCS12, client certificates.
  */
 #include <stdio.h>
 #include <string.h>
