@@ -1,5 +1,6 @@
 #include "kbroker/controller/create.h"
 
+#include "kbroker/controller/entity.h"
 #include "kbroker/metadata/topic_name.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
@@ -14,13 +15,6 @@
 
 #define LOGGER "kafka.zk.AdminZkClient"
 
-/*
- * Bytes of one znode that we write; ZooKeeper ends the connection of who
- * sends more than jute.maxbuffer, 1 MiB with all that goes along.
- */
-#define ZNODE_MAX 1000000
-/* Controllers come and go while we write; then an error. */
-#define TRIES_MAX 5
 /* Of a name in a text for the client. */
 #define SHOWN_MAX 300
 
@@ -228,74 +222,6 @@ kb_create_check_absent(struct kzk *zk, struct kc_str topic, struct kb_why *why)
 	return b->n > 2 ? check_collision(b->ops[2], topic, why) : KP_NONE;
 }
 
-/*
- * The version of /controller, -1 when there is none.  KC_EFENCED when it is
- * KRaft's: a cluster that is being moved keeps its configurations there.
- */
-static int
-controller_version(struct kzk *zk, int32_t *version)
-{
-	struct kzk_controller who;
-	struct kzk_op *op;
-	int rc = kzk_await(kzk_op_get(zk, KZK_CONTROLLER, NULL), &op);
-
-	*version = -1;
-	if (rc == KC_ENOENT)
-		return KC_OK;
-	if (rc == KC_OK)
-		rc = kzk_controller_decode(op->data, &who);
-	if (rc != KC_OK)
-		return rc;
-	*version = op->stat.version;
-	return who.kraft_epoch > 0 ? KC_EFENCED : KC_OK;
-}
-
-/* Set it, or make it, while /controller stays what it is. */
-static int
-write_config(struct kzk *zk, const char *path, struct kc_str data)
-{
-	int32_t version;
-	struct kzk_op *op;
-	int rc = KC_EFENCED;
-
-	for (int i = 0; i < TRIES_MAX; i++) {
-		if ((rc = controller_version(zk, &version)) != KC_OK)
-			return rc;
-		op = kzk_op_set(zk, path, data, -1);
-		if (version >= 0)
-			op = kzk_op_fence(op, KZK_CONTROLLER, version);
-		rc = kzk_await(kzk_op_safe(op), NULL);
-		if (rc == KC_ENOENT)
-			rc = kzk_await(kzk_op_safe(kzk_op_create(
-					   zk, path, data, KZK_PARENTS)),
-			    NULL);
-		/* Another controller, or another one made it: once more. */
-		if (rc != KC_EFENCED && rc != KC_EEXIST)
-			break;
-	}
-	return rc;
-}
-
-static int
-encode_config(const struct kc_props *config, struct kzk_text *text)
-{
-	size_t n = config != NULL ? kc_props_count(config) : 0;
-	struct kzk_config c = { .n = (int32_t)n };
-	int rc;
-
-	if ((c.v = calloc(n + 1, sizeof *c.v)) == NULL)
-		return KC_ENOMEM;
-	for (size_t i = 0; i < n; i++) {
-		const struct kc_prop *p = kc_props_at(config, i);
-
-		c.v[i].name = kc_str(p->key);
-		c.v[i].value = kc_str(p->value);
-	}
-	rc = kzk_config_encode(&c, text);
-	free(c.v);
-	return rc;
-}
-
 static int
 encode_topic(const struct kb_new_topic *t, struct kzk_text *text)
 {
@@ -341,7 +267,7 @@ write_both(struct kzk *zk, const struct kb_new_topic *t, struct kc_str config,
 	int rc = kzk_path_config(&path, KZK_CONFIG_TOPICS, t->name);
 
 	if (rc == KC_OK)
-		rc = write_config(zk, path.s, config);
+		rc = kb_entity_write(zk, path.s, config);
 	if (rc != KC_OK)
 		return fault(rc, t->name, "cannot write its configuration");
 	if ((rc = kzk_path_topic(&path, t->name)) == KC_OK)
@@ -359,15 +285,15 @@ kb_create_topic(struct kzk *zk, const struct kb_new_topic *t,
 {
 	struct kzk_text ctext = { 0 }, ttext = { 0 };
 	int16_t code;
-	int rc = encode_config(config, &ctext);
+	int rc = kb_entity_encode(config, &ctext);
 
-	if (rc == KC_EINVAL || (rc == KC_OK && ctext.len > ZNODE_MAX)) {
+	if (rc == KC_EINVAL || (rc == KC_OK && ctext.len > KB_ENTITY_MAX)) {
 		code = refuse(KP_INVALID_CONFIG, why,
 		    "The configuration is no UTF-8 text, or larger than can be "
 		    "kept in ZooKeeper.");
 	} else if (rc != KC_OK || (rc = encode_topic(t, &ttext)) != KC_OK) {
 		code = fault(rc, t->name, "cannot be encoded");
-	} else if (ttext.len > ZNODE_MAX) {
+	} else if (ttext.len > KB_ENTITY_MAX) {
 		code = refuse(KP_INVALID_PARTITIONS, why,
 		    "The topic has more partitions than can be kept in "
 		    "ZooKeeper.");
