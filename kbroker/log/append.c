@@ -3,17 +3,15 @@
  * judged, space is reserved and the bytes are copied; under "lock" it becomes
  * visible.  Up to that last step an error leaves the log as it was.
  */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/policy.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
-#include "kcommon/base/log.h"
-#include "kcommon/base/rand.h"
 #include "kcommon/io/file_guard.h"
 #include "kcommon/record/build.h"
 #include "kcommon/record/iter.h"
+
+#include <stdlib.h>
 
 /* What an append holds, by its headers. */
 struct plan {
@@ -35,8 +33,8 @@ batch_max_ts(const struct kb_append *a, const struct kc_batch *b)
 
 /* One batch, placed at offset first, into the plan. */
 static void
-plan_batch(struct plan *pl, const struct kb_append *a,
-    const struct kc_batch *b, int64_t first)
+plan_batch(struct plan *pl, const struct kb_append *a, const struct kc_batch *b,
+    int64_t first)
 {
 	int64_t last = first + b->last_delta;
 	int64_t ts = batch_max_ts(a, b);
@@ -99,8 +97,8 @@ plan_replica(const struct kb_append *a, struct plan *pl)
 }
 
 bool
-kb_log_marker(const struct kc_batch *b, struct kb_producer_marker *m,
-    bool *commit)
+kb_log_marker(
+    const struct kc_batch *b, struct kb_producer_marker *m, bool *commit)
 {
 	enum kc_control type = KC_CONTROL_OTHER;
 	struct kc_record rec;
@@ -139,7 +137,7 @@ judge(struct kb_log *log, struct kb_append *a, const struct plan *pl)
 	if (pl->nproducer == 0)
 		return KB_VERDICT_OK;
 	KC_ASSERT(kc_batch_parse(a->p, a->len, &b) == KC_OK);
-	ask = (struct kb_producer_ask) {
+	ask = (struct kb_producer_ask){
 		.id = b.producer_id,
 		.epoch = b.producer_epoch,
 		.first_seq = b.base_sequence,
@@ -173,8 +171,7 @@ reserve_producers(
 	int rc;
 
 	for (at = 0; at < pl->len && pl->nproducer > 0; at += b.size) {
-		KC_ASSERT(
-		    kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
+		KC_ASSERT(kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
 		if (!kc_batch_has_producer(&b))
 			continue;
 		rc = kb_producers_reserve(&log->ps, b.producer_id);
@@ -189,8 +186,8 @@ reserve_producers(
  * transactions go into the index of seg, when that is not NULL.
  */
 static int
-record_batch(struct kb_producers *ps, struct kb_segment *seg,
-    const struct kc_batch *b)
+record_batch(
+    struct kb_producers *ps, struct kb_segment *seg, const struct kc_batch *b)
 {
 	struct kb_producer_marker m;
 	struct kb_producer_data d;
@@ -201,7 +198,7 @@ record_batch(struct kb_producers *ps, struct kb_segment *seg,
 	if (!kc_batch_has_producer(b))
 		return KC_OK;
 	if (!kc_batch_control(b)) {
-		d = (struct kb_producer_data) {
+		d = (struct kb_producer_data){
 			.id = b->producer_id,
 			.epoch = b->producer_epoch,
 			.last_seq = kc_batch_last_sequence(b),
@@ -225,8 +222,8 @@ record_batch(struct kb_producers *ps, struct kb_segment *seg,
 }
 
 int
-kb_log_note_batch(struct kb_producers *ps, struct kb_segment *seg,
-    const struct kc_batch *b)
+kb_log_note_batch(
+    struct kb_producers *ps, struct kb_segment *seg, const struct kc_batch *b)
 {
 	int rc;
 
@@ -234,132 +231,6 @@ kb_log_note_batch(struct kb_producers *ps, struct kb_segment *seg,
 		return KC_OK;
 	rc = kb_producers_reserve(ps, b->producer_id);
 	return rc == KC_OK ? record_batch(ps, seg, b) : rc;
-}
-
-int
-kb_log_take_snapshot(struct kb_log *log)
-{
-	struct kb_file_name fn = { log->ps.end, KB_FILE_SNAPSHOT,
-		KB_STATE_LIVE };
-	char path[KB_PATH_MAX];
-	char *p = NULL;
-	size_t len;
-	int fd = -1;
-	int rc;
-
-	if (log->ps.end <= log->ps.snapshot ||
-	    (log->ps.snapshot < 0 && log->ps.end <= log->start))
-		return KC_OK;
-	if ((rc = kb_snapshot_bytes(&log->ps, &p, &len)) != KC_OK)
-		return rc;
-	(void)kb_name_file(path, log->pl.folder, &fn);
-	rc = log->pl.f->open(&fd, log->pl.dirfd, path,
-	    KC_FILE_WRITE | KC_FILE_CREATE | KC_FILE_TRUNC);
-	if (rc == KC_OK) {
-		rc = log->pl.f->pwrite(fd, p, len, 0);
-		log->pl.f->close(fd);
-		if (rc != KC_OK)
-			(void)log->pl.f->unlink(log->pl.dirfd, path);
-	}
-	free(p);
-	if (rc == KC_OK) {
-		log->ps.snapshot = log->ps.end;
-		log->snapshot_unsynced = log->ps.end;
-	}
-	return rc;
-}
-
-static int64_t
-roll_jitter(struct kb_log *log)
-{
-	int64_t max = KC_MIN(log->cfg.segment_jitter_ms, log->cfg.segment_ms);
-
-	return max <= 0 ? 0 :
-			  (int64_t)kc_rand_below(
-			      log->host->env->rand, (uint64_t)max);
-}
-
-/* The files of the next segment exist before the old one is touched. */
-static int
-make_segment(struct kb_log *log, int64_t base, struct kb_segment **segp)
-{
-	struct kb_segment *seg = NULL;
-	int rc;
-
-	if ((rc = kb_segment_new(&seg, &log->pl, base)) != KC_OK)
-		return rc;
-	if ((rc = kb_segment_create(seg, &log->pl)) != KC_OK) {
-		kb_segment_close_fds(seg);
-		(void)kb_segment_unlink(&log->pl, base, KB_STATE_LIVE);
-		kb_segment_free(&seg);
-		return rc;
-	}
-	seg->created_ms = kb_log_now_ms(log);
-	seg->jitter_ms = roll_jitter(log);
-	*segp = seg;
-	return KC_OK;
-}
-
-/* The active segment gets no more: everything about it goes to its files. */
-static int
-seal_active(struct kb_log *log)
-{
-	struct kb_segment *old = kb_log_active(log);
-	int64_t now_ns = kb_log_now_ns(log);
-	int rc;
-
-	if ((rc = kb_segment_indexes(old, &log->pl, now_ns)) != KC_OK)
-		return rc;
-	kc_lock_take(&log->lock);
-	rc = kb_segment_last_entry(old);
-	kc_lock_drop(&log->lock);
-	if (rc != KC_OK || (rc = kb_tail_unmap(log)) != KC_OK)
-		return rc;
-	if ((rc = kb_segment_trim(old, &log->pl, now_ns)) == KC_OK)
-		kb_tail_reset(log, old->size);
-	return rc;
-}
-
-int
-kb_log_roll(struct kb_log *log, int64_t base)
-{
-	struct kb_segment *seg = NULL;
-	int rc;
-
-	KC_ASSERT(base > kb_log_active(log)->base);
-	if ((rc = make_segment(log, base, &seg)) != KC_OK)
-		return rc;
-	if ((rc = seal_active(log)) != KC_OK)
-		goto fail;
-	log->ps.end = KC_MAX(log->ps.end, base);
-	/* Only an aid for the next start: a full disk may do without. */
-	rc = kb_log_take_snapshot(log);
-	if (rc != KC_OK && rc != KC_ENOSPC)
-		goto fail;
-	kc_lock_take(&log->lock);
-	if ((rc = kb_log_add_segment(log, seg)) == KC_OK) {
-		kb_ring_reset(log);
-		log->flush_to = KC_MAX(log->flush_to, base);
-	}
-	kc_lock_drop(&log->lock);
-	if (rc != KC_OK)
-		goto fail;
-	kb_tail_reset(log, 0);
-	kb_log_kick(log, KB_WORK_FLUSH);
-	kc_log(KC_LOG_INFO, "kafka.log.LocalLog",
-	    "[LocalLog partition=%s-%d, dir=%s] Rolled new log segment at "
-	    "offset %lld",
-	    log->topic, log->partition, log->host->path, (long long)base);
-	return KC_OK;
-
-fail:
-	kb_segment_close_fds(seg);
-	/* The snapshot of that offset goes with the others. */
-	(void)kb_segment_unlink(&log->pl, base, KB_STATE_LIVE);
-	if (log->ps.snapshot == base)
-		log->ps.snapshot = log->snapshot_unsynced = -1;
-	kb_segment_free(&seg);
-	return rc;
 }
 
 static bool
@@ -378,7 +249,8 @@ must_roll(struct kb_log *log, const struct plan *pl)
 		.len = (int64_t)pl->len,
 		.max_ts = pl->max_ts,
 		.last_offset = pl->last,
-		.now_ms = kb_log_now_ms(log),
+		/* Asked for on the hot path only when it decides. */
+		.now_ms = seg->first_ts < 0 ? kb_log_now_ms(log) : 0,
 	};
 
 	return kb_policy_roll(&r);
@@ -394,6 +266,7 @@ index_due(const struct kb_log *log, const struct kb_segment *seg)
 static int
 make_room(struct kb_log *log, const struct plan *pl)
 {
+	int64_t now_ns = kb_log_now_ns(log);
 	struct kb_segment *seg;
 	int rc;
 
@@ -403,7 +276,7 @@ make_room(struct kb_log *log, const struct plan *pl)
 			return rc;
 	}
 	seg = kb_log_active(log);
-	rc = kb_segment_indexes(seg, &log->pl, kb_log_now_ns(log));
+	rc = kb_segment_indexes(seg, &log->pl, now_ns);
 	if (rc == KC_OK && pl->marker) {
 		rc = kb_segment_need_txn_index(seg, &log->pl);
 		if (rc == KC_OK)
@@ -414,7 +287,7 @@ make_room(struct kb_log *log, const struct plan *pl)
 		if (rc == KC_OK)
 			rc = kb_entries_reserve(&seg->tx.e);
 	}
-	return rc == KC_OK ? kb_tail_room(log, pl->len) : rc;
+	return rc == KC_OK ? kb_tail_room(log, pl->len, now_ns) : rc;
 }
 
 /* The bytes, with the fields that the leader sets. */
@@ -435,8 +308,7 @@ place(uint8_t *to, const struct kb_append *a, const struct plan *pl)
 		return;
 	/* Headers are read from the caller's bytes, which do not move. */
 	for (at = 0; at < pl->len; at += b.size) {
-		KC_ASSERT(
-		    kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
+		KC_ASSERT(kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
 		kc_batch_set_base_offset(to + at, next);
 		kc_batch_set_leader_epoch(to + at, a->leader_epoch);
 		next += (int64_t)b.last_delta + 1;
@@ -445,8 +317,8 @@ place(uint8_t *to, const struct kb_append *a, const struct plan *pl)
 
 /* KC_EIO when the memory is gone: the disk, or somebody cut the file. */
 static KC_MUST_USE int
-guarded_place(const struct kb_tail *t, uint8_t *to,
-    const struct kb_append *a, const struct plan *pl)
+guarded_place(const struct kb_tail *t, uint8_t *to, const struct kb_append *a,
+    const struct plan *pl)
 {
 	struct kc_guard g;
 
@@ -459,8 +331,7 @@ guarded_place(const struct kb_tail *t, uint8_t *to,
 
 /* Producers and epochs of what is in place at "to".  Both locks held. */
 static int
-record_all(struct kb_log *log, const struct kb_append *a,
-    const struct plan *pl)
+record_all(struct kb_log *log, const struct kb_append *a, const struct plan *pl)
 {
 	int64_t next = pl->first;
 	struct kc_batch b;
@@ -468,8 +339,7 @@ record_all(struct kb_log *log, const struct kb_append *a,
 	int rc = KC_OK;
 
 	for (at = 0; rc == KC_OK && at < pl->len; at += b.size) {
-		KC_ASSERT(
-		    kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
+		KC_ASSERT(kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
 		if (a->origin != KB_APPEND_REPLICA) {
 			b.base_offset = next;
 			b.leader_epoch = a->leader_epoch;
@@ -502,8 +372,8 @@ publish(struct kb_log *log, const struct kb_append *a, const struct plan *pl)
 		seg->max_ts_offset = pl->max_ts_last;
 	}
 	if (index_due(log, seg)) {
-		rc = kb_index_put(&seg->ix, (int32_t)(pl->last - seg->base),
-		    (int32_t)at);
+		rc = kb_index_put(
+		    &seg->ix, (int32_t)(pl->last - seg->base), (int32_t)at);
 		if (rc == KC_OK)
 			rc = kb_time_index_put(&seg->tx, seg->max_ts,
 			    (int32_t)(seg->max_ts_offset - seg->base));

@@ -4,10 +4,10 @@
 #ifndef KB_LOG_BYTES_H
 #define KB_LOG_BYTES_H
 
+#include "kcommon/base/kc.h"
+
 #include <endian.h>
 #include <string.h>
-
-#include "kcommon/base/kc.h"
 
 static inline void
 kb_put16(uint8_t *p, int16_t v)

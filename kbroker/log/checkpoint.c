@@ -1,9 +1,9 @@
 #include "kbroker/log/checkpoint.h"
 
+#include "kcommon/base/err.h"
+
 #include <stdio.h>
 #include <stdlib.h>
-
-#include "kcommon/base/err.h"
 
 /* The next line without its end; false when nothing is left. */
 static bool
@@ -16,7 +16,7 @@ next_line(struct kc_str *rest, struct kc_str *line)
 		return false;
 	nl = memchr(rest->p, '\n', (size_t)rest->len);
 	len = nl == NULL ? rest->len : (int32_t)(nl - rest->p);
-	*line = (struct kc_str) { rest->p, len };
+	*line = (struct kc_str){ rest->p, len };
 	rest->p += len + (nl != NULL);
 	rest->len -= len + (nl != NULL);
 	return true;
@@ -38,16 +38,16 @@ split(struct kc_str line, struct kc_str *tok)
 		if (n == KB_CHECKPOINT_WORDS)
 			return n + 1;
 		for (from = i; i < line.len && line.p[i] != ' ' &&
-		    line.p[i] != '\t' && line.p[i] != '\r';
-		    i++)
+		     line.p[i] != '\t' && line.p[i] != '\r';
+		     i++)
 			;
-		tok[n++] = (struct kc_str) { line.p + from, i - from };
+		tok[n++] = (struct kc_str){ line.p + from, i - from };
 	}
 }
 
 static int
-parse(struct kc_str text,
-    int (*fn)(void *arg, const struct kc_str *tok, int n), void *arg)
+parse(struct kc_str text, int (*fn)(void *arg, const struct kc_str *tok, int n),
+    void *arg)
 {
 	struct kc_str tok[KB_CHECKPOINT_WORDS];
 	struct kc_str line;
@@ -83,7 +83,7 @@ kb_checkpoint_read(const struct kc_file_ops *f, int dirfd, const char *path,
 		return KC_ECORRUPT;
 	if (rc != KC_OK)
 		return rc;
-	rc = parse((struct kc_str) { p, (int32_t)len }, line, arg);
+	rc = parse((struct kc_str){ p, (int32_t)len }, line, arg);
 	free(p);
 	return rc;
 }
@@ -123,8 +123,8 @@ add(struct kb_offsets *o, struct kc_str topic, int32_t partition,
 }
 
 int
-kb_offsets_add(struct kb_offsets *o, const char *topic, int32_t partition,
-    int64_t offset)
+kb_offsets_add(
+    struct kb_offsets *o, const char *topic, int32_t partition, int64_t offset)
 {
 	return add(o, kc_str(topic), partition, offset);
 }

@@ -22,9 +22,8 @@
  * Calls line for each entry.  An empty file has none.  KC_ENOENT; KC_ECORRUPT
  * for a wrong version or count, or what line says; KC_EIO.
  */
-int kb_checkpoint_read(const struct kc_file_ops *f, int dirfd,
-    const char *path, int (*line)(void *arg, const struct kc_str *tok, int n),
-    void *arg);
+int kb_checkpoint_read(const struct kc_file_ops *f, int dirfd, const char *path,
+    int (*line)(void *arg, const struct kc_str *tok, int n), void *arg);
 
 /* topic partition offset */
 struct kb_offset {
@@ -45,8 +44,8 @@ int kb_offsets_load(struct kb_offsets *o, const struct kc_file_ops *f,
 /* True and *offset when there is one. */
 bool kb_offsets_find(const struct kb_offsets *o, const char *topic,
     int32_t partition, int64_t *offset);
-int kb_offsets_add(struct kb_offsets *o, const char *topic, int32_t partition,
-    int64_t offset);
+int kb_offsets_add(
+    struct kb_offsets *o, const char *topic, int32_t partition, int64_t offset);
 /* Text of a file with these lines, malloc'ed. */
 int kb_offsets_text(const struct kb_offsets *o, char **p, size_t *len);
 

@@ -63,8 +63,8 @@ struct kb_log_identity {
  * env and events must outlive the dirs; config is copied.
  */
 int kb_log_dirs_open(struct kb_log_dirs **dirsp, const struct kc_env *env,
-    const struct kb_log_dirs_config *config,
-    const struct kb_log_events *events, struct kb_log_identity *id);
+    const struct kb_log_dirs_config *config, const struct kb_log_events *events,
+    struct kb_log_identity *id);
 
 /*
  * The broker is id (both parts set).  KC_EINVAL when a dir says otherwise
@@ -118,8 +118,8 @@ struct kb_log_create {
  * KC_OK, KC_EOFFLINE, KC_EIO, KC_ENOSPC, KC_EBUSY (another thread is making
  * or closing it), KC_EINVAL (a bad topic name), KC_ENOMEM.
  */
-int kb_log_dirs_create(struct kb_log_dirs *dirs,
-    const struct kb_log_create *c, struct kb_log **logp);
+int kb_log_dirs_create(struct kb_log_dirs *dirs, const struct kb_log_create *c,
+    struct kb_log **logp);
 
 /*
  * Delete a partition: its folder is renamed to ...-delete and removed after

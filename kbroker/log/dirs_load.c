@@ -1,11 +1,11 @@
 /* Loading every log of every dir (Kafka: LogManager.loadLogs). */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/dirs_priv.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define CLEAN_FILE ".kafka_cleanshutdown"
 #define THREADS_MAX 64
@@ -64,8 +64,7 @@ names_fini(struct names *ns)
 static int
 load_checkpoint(struct kb_dir *dir, struct kb_offsets *o, const char *name)
 {
-	int rc = kb_offsets_load(
-	    o, dir->host.env->file, dir->host.dirfd, name);
+	int rc = kb_offsets_load(o, dir->host.env->file, dir->host.dirfd, name);
 
 	if (rc == KC_ENOENT)
 		return KC_OK;
@@ -91,9 +90,9 @@ take_marker(struct kb_dir *dir)
 	dir->clean = rc == KC_OK;
 	if (rc == KC_ENOENT)
 		return KC_OK;
-	return rc == KC_OK ? kc_file_sync_dir(
-				 dir->host.env->file, dir->host.dirfd) :
-			     rc;
+	return rc == KC_OK ?
+	    kc_file_sync_dir(dir->host.env->file, dir->host.dirfd) :
+	    rc;
 }
 
 static void
@@ -103,10 +102,10 @@ log_loaded(struct loader *ld, struct kb_log *log, int64_t took_ms)
 	    "Completed load of Log(dir=%s/%s, partition=%d, highWatermark=%lld"
 	    ", lastStableOffset=%lld, logStartOffset=%lld, logEndOffset=%lld) "
 	    "with %d segments in %lldms (%zu/%zu completed in %s)",
-	    ld->dir->path, log->pl.folder, log->partition,
-	    (long long)log->hw, (long long)log->lso, (long long)log->start,
-	    (long long)log->end, log->nseg, (long long)took_ms,
-	    atomic_fetch_add(&ld->done, 1) + 1, ld->names.n, ld->dir->path);
+	    ld->dir->path, log->pl.folder, log->partition, (long long)log->hw,
+	    (long long)log->lso, (long long)log->start, (long long)log->end,
+	    log->nseg, (long long)took_ms, atomic_fetch_add(&ld->done, 1) + 1,
+	    ld->names.n, ld->dir->path);
 }
 
 /* KC_ECORRUPT is fatal for the broker; a bad disk only for the dir. */
@@ -129,8 +128,8 @@ load_one(struct loader *ld, const char *name)
 	if (dirs->events.topic_config != NULL)
 		dirs->events.topic_config(
 		    dirs->events.arg, folder.topic, &in.cfg);
-	(void)kb_offsets_find(&dir->recovery, folder.topic, folder.partition,
-	    &in.recovery_point);
+	(void)kb_offsets_find(
+	    &dir->recovery, folder.topic, folder.partition, &in.recovery_point);
 	(void)kb_offsets_find(
 	    &dir->starts, folder.topic, folder.partition, &in.start);
 	(void)kb_offsets_find(
@@ -215,10 +214,9 @@ prepare(struct loader *ld)
 	if ((rc = take_marker(dir)) != KC_OK ||
 	    (rc = load_checkpoint(
 		 dir, &dir->recovery, KB_CHECKPOINT_RECOVERY)) != KC_OK ||
-	    (rc = load_checkpoint(
-		 dir, &dir->starts, KB_CHECKPOINT_START)) != KC_OK ||
-	    (rc = load_checkpoint(dir, &dir->hws, KB_CHECKPOINT_HW)) !=
+	    (rc = load_checkpoint(dir, &dir->starts, KB_CHECKPOINT_START)) !=
 		KC_OK ||
+	    (rc = load_checkpoint(dir, &dir->hws, KB_CHECKPOINT_HW)) != KC_OK ||
 	    (rc = dir->host.env->file->list(
 		 dir->host.dirfd, ".", on_entry, &ld->names)) != KC_OK) {
 		if (rc != KC_ENOMEM) {
@@ -243,8 +241,7 @@ start_threads(struct loader *ld)
 {
 	int want = KC_MIN(ld->dir->dirs->cfg.recovery_threads, THREADS_MAX);
 
-	while (ld->nthreads < want &&
-	    (size_t)ld->nthreads < ld->names.n &&
+	while (ld->nthreads < want && (size_t)ld->nthreads < ld->names.n &&
 	    kc_thread_start(&ld->thread[ld->nthreads], "log-recovery",
 		load_some, ld) == KC_OK)
 		ld->nthreads++;

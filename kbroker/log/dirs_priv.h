@@ -4,12 +4,12 @@
 #ifndef KB_LOG_DIRS_PRIV_H
 #define KB_LOG_DIRS_PRIV_H
 
-#include <uthash.h>
-
 #include "kbroker/log/checkpoint.h"
 #include "kbroker/log/dirs.h"
 #include "kbroker/log/log_priv.h"
 #include "kcommon/base/thread.h"
+
+#include <uthash.h>
 
 #define KB_DIRS_NAME "kafka.log.LogManager" /* logger */
 
@@ -83,8 +83,7 @@ struct kb_log_dirs {
 static inline bool
 kb_dir_online(const struct kb_dir *dir)
 {
-	return !atomic_load_explicit(
-	    &dir->host.offline, memory_order_acquire);
+	return !atomic_load_explicit(&dir->host.offline, memory_order_acquire);
 }
 
 /* dirs_work.c */

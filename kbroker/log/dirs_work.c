@@ -1,12 +1,12 @@
 /* What a log dir's flush thread does. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/dirs_priv.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
 #include "kcommon/crc/crc32c.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define COOL_MS 30000
 #define NEVER INT64_MAX
@@ -14,8 +14,7 @@
 static int64_t
 ns_after(int64_t now_ns, int64_t ms)
 {
-	return ms >= (NEVER - now_ns) / 1000000 ? NEVER :
-						  now_ns + ms * 1000000;
+	return ms >= (NEVER - now_ns) / 1000000 ? NEVER : now_ns + ms * 1000000;
 }
 
 static int64_t
@@ -277,8 +276,8 @@ kb_dir_checkpoint(struct kb_dir *dir, enum kb_dir_task which)
 		/* The same text again is not worth two fsyncs. */
 		sum = (uint64_t)len << 32 | kc_crc32c(0, p, len);
 		if (dir->written[which - KB_TASK_RECOVERY_POINTS] != sum)
-			rc = kc_file_replace(dir->host.env->file,
-			    dir->host.dirfd, name, p, len);
+			rc = kc_file_replace(
+			    dir->host.env->file, dir->host.dirfd, name, p, len);
 		if (rc == KC_OK)
 			dir->written[which - KB_TASK_RECOVERY_POINTS] = sum;
 	}
@@ -388,8 +387,8 @@ kb_dir_work(struct kb_dir *dir)
 		kc_lock_take(&dir->work_lock);
 		due = dir->due_ns[t] <= now;
 		if (due)
-			dir->due_ns[t] = ns_after(
-			    now, period_ms(dir, (enum kb_dir_task)t));
+			dir->due_ns[t] =
+			    ns_after(now, period_ms(dir, (enum kb_dir_task)t));
 		next = KC_MIN(next, dir->due_ns[t]);
 		kc_lock_drop(&dir->work_lock);
 		if (due)

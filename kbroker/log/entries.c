@@ -1,10 +1,10 @@
 #include "kbroker/log/entries.h"
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 /* Reserved at a time: a page, enough for 2 MiB of log. */
 #define RESERVE_STEP 4096
@@ -27,8 +27,7 @@ kb_entries_init(
 }
 
 int
-kb_entries_open(
-    struct kb_entries *e, int dirfd, const char *path, bool create)
+kb_entries_open(struct kb_entries *e, int dirfd, const char *path, bool create)
 {
 	struct kc_file_stat st;
 	unsigned flags = KC_FILE_WRITE | (create ? KC_FILE_CREATE : 0);

@@ -1,12 +1,12 @@
 #include "kbroker/log/epochs.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/checkpoint.h"
 #include "kbroker/log/names.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 void
 kb_epochs_init(struct kb_epochs *ep)
@@ -48,7 +48,8 @@ kb_epochs_assign(struct kb_epochs *ep, int32_t epoch, int64_t start)
 		return KC_EINVAL;
 	if (last != NULL && last->epoch == epoch && last->start <= start)
 		return KC_OK;
-	while (ep->n > 0 && (ep->v[ep->n - 1].epoch >= epoch ||
+	while (ep->n > 0 &&
+	    (ep->v[ep->n - 1].epoch >= epoch ||
 		ep->v[ep->n - 1].start >= start))
 		ep->n--;
 	ep->dirty = true;

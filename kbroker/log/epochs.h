@@ -47,7 +47,7 @@ void kb_epochs_clear(struct kb_epochs *ep);
 /* Text of the file, malloc'ed. */
 int kb_epochs_text(const struct kb_epochs *ep, char **p, size_t *len);
 /* From the file of folder; none is empty.  KC_ECORRUPT. */
-int kb_epochs_load(struct kb_epochs *ep, const struct kc_file_ops *f,
-    int dirfd, const char *folder);
+int kb_epochs_load(struct kb_epochs *ep, const struct kc_file_ops *f, int dirfd,
+    const char *folder);
 
 #endif

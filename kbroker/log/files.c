@@ -1,10 +1,10 @@
 /* What is in the folder of a log, and tidying it before it is loaded. */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/scan.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdlib.h>
 
 #define LOADER "kafka.log.LogLoader"
 
@@ -69,8 +69,7 @@ remove_file(const struct kb_place *pl, const struct kb_file_name *fn)
 
 /* The offset after the last batch of a log that is about to take over. */
 static int
-swap_end(
-    const struct kb_place *pl, const struct kb_file_name *fn, int64_t *end)
+swap_end(const struct kb_place *pl, const struct kb_file_name *fn, int64_t *end)
 {
 	char path[KB_PATH_MAX];
 	struct kc_file_stat st;
@@ -81,8 +80,8 @@ swap_end(
 	int rc;
 
 	*end = fn->base;
-	rc = pl->f->open(&fd, pl->dirfd, kb_name_file(path, pl->folder, fn),
-	    KC_FILE_READ);
+	rc = pl->f->open(
+	    &fd, pl->dirfd, kb_name_file(path, pl->folder, fn), KC_FILE_READ);
 	if (rc != KC_OK)
 		return rc;
 	if ((rc = pl->f->fstat(fd, &st)) == KC_OK) {
@@ -224,8 +223,7 @@ out:
 }
 
 int
-kb_files_trim_snapshots(
-    const struct kb_place *pl, int64_t low, int64_t high)
+kb_files_trim_snapshots(const struct kb_place *pl, int64_t low, int64_t high)
 {
 	struct kb_files fs = { 0 };
 	int rc;

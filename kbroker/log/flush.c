@@ -1,12 +1,12 @@
 /*
  * What the flush thread does for one log: every fsync of the folder is here.
  */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 /* Nobody has appended: the map goes. */
 #define COLD_MAP_NS (60 * INT64_C(1000000000))
@@ -38,8 +38,7 @@ flush_begin(struct kb_log *log, int64_t upto, struct flush *fl)
 	fl->seg = calloc((size_t)log->nseg, sizeof(*fl->seg));
 	for (i = 0; fl->seg != NULL && i < log->nseg; i++) {
 		next = i + 1 < log->nseg ? log->seg[i + 1]->base : log->end;
-		if (next <= log->recovery_point &&
-		    !log->seg[i]->unsynced_entry)
+		if (next <= log->recovery_point && !log->seg[i]->unsynced_entry)
 			continue;
 		fl->entries |= log->seg[i]->unsynced_entry;
 		if (log->seg[i]->base < fl->upto)
@@ -151,8 +150,7 @@ kb_log_write_epochs(struct kb_log *log)
 	kc_lock_drop(&log->lock);
 	if (p == NULL)
 		return rc;
-	(void)snprintf(
-	    path, sizeof path, "%s/" KB_EPOCHS_FILE, log->pl.folder);
+	(void)snprintf(path, sizeof path, "%s/" KB_EPOCHS_FILE, log->pl.folder);
 	rc = kc_file_replace(log->pl.f, log->pl.dirfd, path, p, len);
 	free(p);
 	if (rc == KC_ENOSPC || rc == KC_EMFILE) {
@@ -207,8 +205,8 @@ kb_log_expire_producers(struct kb_log *log)
 {
 	kc_lock_take(&log->write);
 	kc_lock_take(&log->lock);
-	kb_producers_expire(&log->ps, kb_log_now_ms(log),
-	    log->host->producer_expiration_ms);
+	kb_producers_expire(
+	    &log->ps, kb_log_now_ms(log), log->host->producer_expiration_ms);
 	kc_lock_drop(&log->lock);
 	kc_lock_drop(&log->write);
 }

@@ -65,8 +65,8 @@ kb_index_create(struct kb_index *ix, int dirfd, const char *path)
 	rc = kb_entries_open(&ix->e, dirfd, path, true);
 	if (rc == KC_ECORRUPT) {
 		/* A length that is no multiple: it is emptied anyway. */
-		rc = ix->e.f->open(&ix->e.fd, dirfd, path,
-		    KC_FILE_WRITE | KC_FILE_TRUNC);
+		rc = ix->e.f->open(
+		    &ix->e.fd, dirfd, path, KC_FILE_WRITE | KC_FILE_TRUNC);
 		ix->e.fd = rc == KC_OK ? ix->e.fd : -1;
 		ix->e.reserved = 0;
 	}
@@ -115,15 +115,14 @@ kb_index_truncate(struct kb_index *ix, int32_t rel)
 
 	rc = kb_entries_floor(
 	    &ix->e, ix->e.n, le_rel, (int64_t)rel - 1, &slot, p);
-	if (rc != KC_OK ||
-	    (rc = kb_entries_cut(&ix->e, slot + 1)) != KC_OK)
+	if (rc != KC_OK || (rc = kb_entries_cut(&ix->e, slot + 1)) != KC_OK)
 		return rc;
 	return load_last(ix);
 }
 
 static int
-find(const struct kb_index *ix, int32_t n,
-    bool (*le)(const uint8_t *, int64_t), int64_t key, int32_t *pos)
+find(const struct kb_index *ix, int32_t n, bool (*le)(const uint8_t *, int64_t),
+    int64_t key, int32_t *pos)
 {
 	uint8_t p[KB_INDEX_ENTRY];
 	int32_t slot;
@@ -140,8 +139,7 @@ find(const struct kb_index *ix, int32_t n,
 }
 
 int
-kb_index_find(
-    const struct kb_index *ix, int32_t n, int32_t rel, int32_t *pos)
+kb_index_find(const struct kb_index *ix, int32_t n, int32_t rel, int32_t *pos)
 {
 	return find(ix, n, le_rel, rel, pos);
 }

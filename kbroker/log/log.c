@@ -1,12 +1,12 @@
 #include "kbroker/log/log.h"
 
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/topic_config.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdlib.h>
 
 const struct kb_log_config kb_log_config_default = {
 	.segment_bytes = 1 << 30,
@@ -23,8 +23,7 @@ const struct kb_log_config kb_log_config_default = {
 };
 
 void
-kb_log_config_topic(
-    struct kb_log_config *lc, const struct kb_topic_config *tc)
+kb_log_config_topic(struct kb_log_config *lc, const struct kb_topic_config *tc)
 {
 	lc->segment_bytes = tc->segment_bytes;
 	lc->segment_ms = tc->segment_ms;
@@ -312,8 +311,8 @@ kb_ring_push(struct kb_log *log, int64_t offset, int64_t pos)
 }
 
 bool
-kb_ring_floor(const struct kb_log *log, int64_t offset, int64_t *found,
-    int64_t *pos)
+kb_ring_floor(
+    const struct kb_log *log, int64_t offset, int64_t *found, int64_t *pos)
 {
 	const struct kb_ring *r = &log->ring;
 	unsigned have = KC_MIN(r->n, KB_RING);

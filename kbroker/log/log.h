@@ -150,8 +150,8 @@ struct kb_log_slice {
  * KC_OK, KC_ERANGE (offset below start or above end; bounds are filled all
  * the same), KC_EIO, KC_ECORRUPT, KC_EOFFLINE, KC_ENOMEM.
  */
-int kb_log_read(struct kb_log *log, const struct kb_log_read *rd,
-    struct kb_log_slice *out);
+int kb_log_read(
+    struct kb_log *log, const struct kb_log_read *rd, struct kb_log_slice *out);
 void kb_log_slice_fini(struct kb_log_slice *s);
 
 struct kb_aborted {
@@ -251,8 +251,7 @@ struct kb_log_at {
 };
 
 /* First record with a timestamp >= ts at or above the log start. */
-int kb_log_find_timestamp(
-    struct kb_log *log, int64_t ts, struct kb_log_at *at);
+int kb_log_find_timestamp(struct kb_log *log, int64_t ts, struct kb_log_at *at);
 int kb_log_find_max_timestamp(struct kb_log *log, struct kb_log_at *at);
 /*
  * ListOffsets v0: up to max offsets, descending, of segments last written
@@ -273,15 +272,14 @@ struct kb_producer_info {
 };
 
 /* A malloc'ed copy of the live producers (DescribeProducers). */
-int kb_log_producers(
-    struct kb_log *log, struct kb_producer_info **v, int *n);
+int kb_log_producers(struct kb_log *log, struct kb_producer_info **v, int *n);
 bool kb_log_txn_open(struct kb_log *log, int64_t producer_id);
 /*
  * A producer's first batch of a transaction must be verified with its
  * coordinator (KIP-890): the guard to hand in with the append, or 0 when
  * the transaction is open already and nothing need be asked.
  */
-int kb_log_verify_start(struct kb_log *log, int64_t producer_id,
-    int16_t epoch, int32_t first_seq, uint64_t *guard);
+int kb_log_verify_start(struct kb_log *log, int64_t producer_id, int16_t epoch,
+    int32_t first_seq, uint64_t *guard);
 
 #endif

@@ -172,33 +172,36 @@ void kb_log_update_lso(struct kb_log *log); /* @locks LK_LOG held */
 void kb_ring_reset(struct kb_log *log);
 void kb_ring_push(struct kb_log *log, int64_t offset, int64_t pos);
 /* Largest boundary at or below offset; false when the ring has none. */
-bool kb_ring_floor(const struct kb_log *log, int64_t offset,
-    int64_t *found, int64_t *pos);
+bool kb_ring_floor(
+    const struct kb_log *log, int64_t offset, int64_t *found, int64_t *pos);
 
 /* tail.c */
 
 /* Room for len bytes after the active segment's end, mapped. */
-int kb_tail_room(struct kb_log *log, size_t len);
+int kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns);
 int kb_tail_unmap(struct kb_log *log);
 /* The file was cut: nothing is reserved beyond size. */
 void kb_tail_reset(struct kb_log *log, int64_t size);
 
+/* roll.c: LK_LOG_WRITE held */
+
+/* New active segment at base. */
+int kb_log_roll(struct kb_log *log, int64_t base);
+/* Write N.snapshot of the present state unless there is one. */
+int kb_log_take_snapshot(struct kb_log *log);
+
 /* append.c */
 
-/* New active segment at base.  @locks LK_LOG_WRITE held */
-int kb_log_roll(struct kb_log *log, int64_t base);
 /*
  * Records in ps a batch that is in the log.  b->p is whole when it is a
  * control batch.  Aborted transactions go into the open transaction index of
  * seg, unless that is NULL.
  */
-int kb_log_note_batch(struct kb_producers *ps, struct kb_segment *seg,
-    const struct kc_batch *b);
-/* Write N.snapshot of the present state unless there is one.  WRITE held */
-int kb_log_take_snapshot(struct kb_log *log);
+int kb_log_note_batch(
+    struct kb_producers *ps, struct kb_segment *seg, const struct kc_batch *b);
 /* True and what the marker says, when b (whole) is one of a transaction. */
-bool kb_log_marker(const struct kc_batch *b, struct kb_producer_marker *m,
-    bool *commit);
+bool kb_log_marker(
+    const struct kc_batch *b, struct kb_producer_marker *m, bool *commit);
 
 /* recover.c */
 int kb_log_load(struct kb_log *log, const struct kb_log_open *in);
@@ -244,8 +247,8 @@ int kb_log_replay(struct kb_log *log, struct kb_producers *ps, int64_t offset);
  * producers (whose state is that of the segment's base).  *valid is where
  * the first bad batch starts, *next the offset after the last good one.
  */
-int kb_log_rebuild_segment(struct kb_log *log, struct kb_segment *seg,
-    int64_t *valid, int64_t *next);
+int kb_log_rebuild_segment(
+    struct kb_log *log, struct kb_segment *seg, int64_t *valid, int64_t *next);
 
 /* flush.c: on the flush thread */
 

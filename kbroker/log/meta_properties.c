@@ -1,10 +1,10 @@
 #include "kbroker/log/meta_properties.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kcommon/base/err.h"
 #include "kcommon/config/properties.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 static int
 take(const struct kc_props *p, struct kb_log_identity *id, char *err,

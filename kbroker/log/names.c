@@ -1,11 +1,11 @@
 #include "kbroker/log/names.h"
 
-#include <stdio.h>
-#include <string.h>
-
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/str.h"
+
+#include <stdio.h>
+#include <string.h>
 
 static const char *const kind_suffix[KB_FILE_KINDS] = {
 	[KB_FILE_LOG] = ".log",

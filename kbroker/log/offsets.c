@@ -2,14 +2,14 @@
  * ListOffsets: from times to offsets.  The segment is chosen under the lock
  * and searched without it, as in read.c.
  */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/scan.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/record/iter.h"
 #include "kcommon/record/legacy.h"
+
+#include <stdlib.h>
 
 #define TRIES 8
 
@@ -58,8 +58,8 @@ search_batch(const struct want *w, const struct kc_batch *b)
 }
 
 static int
-read_batch(const struct kb_scan *sc, int64_t pos, struct kc_batch *b,
-    uint8_t **buf)
+read_batch(
+    const struct kb_scan *sc, int64_t pos, struct kc_batch *b, uint8_t **buf)
 {
 	size_t n;
 	int rc;
@@ -171,7 +171,7 @@ find(struct kb_log *log, bool max, int64_t ts, struct kb_log_at *at)
 	int rc = KC_EBUSY;
 	int tries, i;
 
-	*at = (struct kb_log_at) { -1, -1, -1 };
+	*at = (struct kb_log_at){ -1, -1, -1 };
 	for (tries = 0; rc == KC_EBUSY && tries < TRIES; tries++) {
 		kc_lock_take(&log->lock);
 		w.min_offset = log->start;
@@ -179,13 +179,13 @@ find(struct kb_log *log, bool max, int64_t ts, struct kb_log_at *at)
 			for (w.ts = -1, i = 0; i < log->nseg; i++)
 				w.ts = KC_MAX(w.ts, log->seg[i]->max_ts);
 		rc = !kb_log_usable(log) ? KC_EOFFLINE :
-		    max && w.ts < 0      ? KC_ENOENT :
+		    max && w.ts < 0	 ? KC_ENOENT :
 					   search(log, &w);
 		kc_lock_drop(&log->lock);
 	}
 	if (rc == KC_OK || rc == KC_ENOENT)
 		return KC_OK;
-	*at = (struct kb_log_at) { -1, -1, -1 };
+	*at = (struct kb_log_at){ -1, -1, -1 };
 	if (rc == KC_EIO)
 		return kb_log_disk(log, rc, "searching by time");
 	return rc;
@@ -218,8 +218,7 @@ written_ms(struct kb_log *log, int64_t base)
 }
 
 int
-kb_log_offsets_before(
-    struct kb_log *log, int64_t ts, int max, int64_t *offsets)
+kb_log_offsets_before(struct kb_log *log, int64_t ts, int max, int64_t *offsets)
 {
 	int64_t *base, start, end;
 	bool with_end;

@@ -1,10 +1,10 @@
 #include "kbroker/log/partition_metadata.h"
 
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/names.h"
 #include "kcommon/base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 #define FILE_NAME "partition.metadata"
 #define FILE_MAX 4096
@@ -64,8 +64,8 @@ kb_partition_metadata_read(const struct kc_file_ops *f, int dirfd,
 		return KC_OK;
 	if (rc != KC_OK)
 		return rc == KC_ELIMIT ? KC_ECORRUPT : rc;
-	rc = kb_partition_metadata_parse(
-	    (struct kc_str) { p, (int32_t)len }, id);
+	rc =
+	    kb_partition_metadata_parse((struct kc_str){ p, (int32_t)len }, id);
 	free(p);
 	return rc;
 }

@@ -73,8 +73,7 @@ kb_policy_retain(const struct kb_retain *r, enum kb_retain_why why)
 	if (why == KB_RETAIN_SIZE &&
 	    (!r->cfg->del || r->cfg->retention_bytes < 0))
 		return 0;
-	if (why == KB_RETAIN_TIME &&
-	    (!r->cfg->del || r->cfg->retention_ms < 0))
+	if (why == KB_RETAIN_TIME && (!r->cfg->del || r->cfg->retention_ms < 0))
 		return 0;
 	for (i = 0; i < r->n; i++)
 		over += r->seg[i].size;

@@ -2,12 +2,12 @@
 #define uthash_nonfatal_oom(elt) (elt)->id = INT64_MIN
 #include "kbroker/log/producers.h"
 
-#include <stdlib.h>
-#include <utlist.h>
-
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/record/batch.h"
+
+#include <stdlib.h>
+#include <utlist.h>
 
 void
 kb_producers_init(struct kb_producers *ps)
@@ -126,9 +126,8 @@ judge_sequence(const struct kb_producer *p, const struct kb_verification *v,
 }
 
 enum kb_verdict
-kb_producer_judge(const struct kb_producer *p,
-    const struct kb_verification *v, const struct kb_producer_ask *ask,
-    const struct kb_producer_batch **dup)
+kb_producer_judge(const struct kb_producer *p, const struct kb_verification *v,
+    const struct kb_producer_ask *ask, const struct kb_producer_batch **dup)
 {
 	bool open = p != NULL && p->txn_first >= 0;
 	enum kb_verdict verdict;
@@ -254,8 +253,7 @@ kb_producers_would_end(const struct kb_producers *ps,
 }
 
 void
-kb_producers_marker(
-    struct kb_producers *ps, const struct kb_producer_marker *m)
+kb_producers_marker(struct kb_producers *ps, const struct kb_producer_marker *m)
 {
 	struct kb_producer *p = kb_producers_find(ps, m->id);
 	struct kb_verification *v;
@@ -290,8 +288,8 @@ drop_ended(struct kb_producers *ps, int64_t below)
 	if (n == 0)
 		return;
 	ps->nended -= n;
-	memmove(ps->ended, ps->ended + n,
-	    (size_t)ps->nended * sizeof *ps->ended);
+	memmove(
+	    ps->ended, ps->ended + n, (size_t)ps->nended * sizeof *ps->ended);
 }
 
 void

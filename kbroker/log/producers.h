@@ -15,11 +15,11 @@
 #ifndef KB_LOG_PRODUCERS_H
 #define KB_LOG_PRODUCERS_H
 
-#include <uthash.h>
-
 #include "kbroker/log/log.h"
 #include "kbroker/log/txn_index.h"
 #include "kcommon/io/file.h"
+
+#include <uthash.h>
 
 #define KB_PRODUCER_BATCHES 5
 #define KB_PRODUCERS_MAX 4000000

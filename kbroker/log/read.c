@@ -4,11 +4,11 @@
  * the log was cut meanwhile (gen), what was found is thrown away and looked
  * for again.
  */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+
+#include <stdlib.h>
 
 /* A log that is cut faster than it can be read is left alone. */
 #define RETRIES 8
@@ -128,8 +128,7 @@ cut(struct look *lk, const struct kb_log_read *rd, struct kb_found *f,
 	}
 	if (pos <= f->pos && rd->min_one && out->end_offset < lk->limit) {
 		/* Not even the first fits, and the reader must get on. */
-		rc = kb_segment_find(
-		    lk->seg, &lk->view, rd->offset, f->pos, f);
+		rc = kb_segment_find(lk->seg, &lk->view, rd->offset, f->pos, f);
 		if (rc != KC_OK)
 			return rc;
 		pos = f->pos + f->size;
@@ -172,8 +171,8 @@ look(struct kb_log *log, struct look *lk, const struct kb_log_read *rd,
 	if (rc == KC_OK)
 		rc = cut(lk, rd, &f, out);
 	if (rc == KC_OK && out->len > 0)
-		rc = no_file(kb_segment_file(
-		    lk->seg, &log->pl, now_ns, &out->file));
+		rc = no_file(
+		    kb_segment_file(lk->seg, &log->pl, now_ns, &out->file));
 	return rc;
 }
 
@@ -191,8 +190,8 @@ look_end(struct kb_log *log, struct look *lk)
 }
 
 int
-kb_log_read(struct kb_log *log, const struct kb_log_read *rd,
-    struct kb_log_slice *out)
+kb_log_read(
+    struct kb_log *log, const struct kb_log_read *rd, struct kb_log_slice *out)
 {
 	struct look lk = { .offset = rd->offset };
 	int tries, rc = KC_OK;
@@ -263,8 +262,9 @@ collect(struct kb_segment *seg, int32_t n, int64_t offset, int64_t end,
 			if (*count == KB_ABORTED_MAX)
 				return KC_ELIMIT;
 			if ((*count & (*count - 1)) == 0) {
-				more = realloc(*v, sizeof *more *
-				    (size_t)KC_MAX(*count * 2, 1));
+				more = realloc(*v,
+				    sizeof *more *
+					(size_t)KC_MAX(*count * 2, 1));
 				if (more == NULL)
 					return KC_ENOMEM;
 				*v = more;

@@ -3,13 +3,13 @@
  * is derived from the log anew.  Memory is one buffer, whatever the size of a
  * batch.
  */
-#include <stdlib.h>
-#include <zlib.h>
-
 #include "kbroker/log/bytes.h"
 #include "kbroker/log/log_priv.h"
 #include "kcommon/base/err.h"
 #include "kcommon/crc/crc32c.h"
+
+#include <stdlib.h>
+#include <zlib.h>
 
 #define CHUNK (1 << 20)
 
@@ -25,8 +25,8 @@ struct window {
 
 /* Up to CHUNK bytes at pos, at least min(want, left): *p and *n. */
 static int
-window_get(struct window *w, int64_t pos, size_t want, const uint8_t **p,
-    size_t *n)
+window_get(
+    struct window *w, int64_t pos, size_t want, const uint8_t **p, size_t *n)
 {
 	size_t left = (size_t)KC_MIN(w->end - pos, CHUNK);
 	int rc;
@@ -47,8 +47,8 @@ window_get(struct window *w, int64_t pos, size_t want, const uint8_t **p,
 
 /* Checksum of [from, to) of the file. */
 static int
-checksum(struct window *w, int64_t from, int64_t to, bool castagnoli,
-    uint32_t *crc)
+checksum(
+    struct window *w, int64_t from, int64_t to, bool castagnoli, uint32_t *crc)
 {
 	const uint8_t *p;
 	size_t n;
@@ -103,8 +103,8 @@ take_batch(struct window *w, int64_t pos, struct kc_batch *b)
 }
 
 static bool
-offsets_fit(const struct kb_segment *seg, const struct kc_batch *b,
-    int64_t next)
+offsets_fit(
+    const struct kb_segment *seg, const struct kc_batch *b, int64_t next)
 {
 	int64_t last = kc_batch_last_offset(b);
 
@@ -121,13 +121,13 @@ open_indexes(struct kb_log *log, struct kb_segment *seg)
 	int rc;
 
 	kb_segment_close_fds(seg);
-	rc = kb_index_create(&seg->ix, log->pl.dirfd,
-	    kb_name_file(path, log->pl.folder, &fn));
+	rc = kb_index_create(
+	    &seg->ix, log->pl.dirfd, kb_name_file(path, log->pl.folder, &fn));
 	if (rc != KC_OK)
 		return rc;
 	fn.kind = KB_FILE_TIMEINDEX;
-	rc = kb_time_index_create(&seg->tx, log->pl.dirfd,
-	    kb_name_file(path, log->pl.folder, &fn));
+	rc = kb_time_index_create(
+	    &seg->tx, log->pl.dirfd, kb_name_file(path, log->pl.folder, &fn));
 	if (rc != KC_OK)
 		return rc;
 	fn.kind = KB_FILE_TXNINDEX;
@@ -177,8 +177,8 @@ note(struct kb_log *log, struct kb_segment *seg, const struct kc_batch *b)
 	int rc;
 
 	if (b->leader_epoch > kb_epochs_latest(&log->ep)) {
-		rc = kb_epochs_assign(
-		    &log->ep, b->leader_epoch, b->base_offset);
+		rc =
+		    kb_epochs_assign(&log->ep, b->leader_epoch, b->base_offset);
 		if (rc != KC_OK)
 			return rc;
 	}
@@ -220,8 +220,8 @@ walk(struct kb_log *log, struct kb_segment *seg, struct window *w,
 }
 
 int
-kb_log_rebuild_segment(struct kb_log *log, struct kb_segment *seg,
-    int64_t *valid, int64_t *next)
+kb_log_rebuild_segment(
+    struct kb_log *log, struct kb_segment *seg, int64_t *valid, int64_t *next)
 {
 	struct window w = { .f = log->pl.f, .end = seg->size };
 	int rc, rc2;
@@ -242,8 +242,8 @@ kb_log_rebuild_segment(struct kb_log *log, struct kb_segment *seg,
 	rc = rc == KC_OK ? rc2 : rc;
 	if (rc == KC_OK)
 		rc = kb_segment_last_entry(seg);
-	if (rc == KC_OK && seg->tx.e.n * KB_TIME_INDEX_ENTRY <
-		seg->tx.e.reserved)
+	if (rc == KC_OK &&
+	    seg->tx.e.n * KB_TIME_INDEX_ENTRY < seg->tx.e.reserved)
 		rc = kb_entries_cut(&seg->tx.e, seg->tx.e.n);
 	seg->since_index = 0;
 	return rc;

@@ -5,8 +5,6 @@
  *
  * Kafka: LogLoader.
  */
-#include <stdlib.h>
-
 #include "kbroker/log/bytes.h"
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/partition_metadata.h"
@@ -14,6 +12,8 @@
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdlib.h>
 
 #define LOADER "kafka.log.LogLoader"
 
@@ -24,6 +24,14 @@ struct load {
 	bool loaded_producers; /* log->ps is that of ps.end */
 	int64_t end;
 };
+
+/* An index that goes on beyond its segment's last offset is not its own. */
+static bool
+indexes_fit(const struct kb_segment *seg, int64_t end)
+{
+	return (seg->ix.e.n == 0 || seg->base + seg->ix.last_rel < end) &&
+	    (seg->tx.e.n == 0 || seg->base + seg->tx.last_rel < end);
+}
 
 static int
 load_segments(struct load *ld)
@@ -52,6 +60,9 @@ load_segments(struct load *ld)
 		if (rc != KC_OK)
 			kb_segment_free(&seg);
 	}
+	for (i = 0; rc == KC_OK && i < log->nseg - 1; i++)
+		if (!indexes_fit(log->seg[i], log->seg[i + 1]->base))
+			ld->rebuild[i] = true;
 out:
 	kb_files_fini(&fs);
 	return rc;
@@ -222,7 +233,9 @@ scan_end(struct load *ld)
 		ld->end = kc_batch_last_offset(&b) + 1;
 		pos += (int64_t)b.size;
 	}
-	return rc == KC_ENOENT ? KC_OK : rc;
+	if (rc == KC_ENOENT)
+		rc = indexes_fit(seg, ld->end) ? KC_OK : KC_ECORRUPT;
+	return rc;
 }
 
 /* ld->end; what a clean stop promised is not believed against the file. */

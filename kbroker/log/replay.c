@@ -1,18 +1,18 @@
 /* The state of producers from snapshots and the log. */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/scan.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdlib.h>
 
 /* A transaction's marker is 78 bytes; what is larger is none. */
 #define MARKER_MAX 1024
 
 /* The whole of a control batch, whose header was scanned at pos. */
 static int
-read_marker(const struct kb_scan *sc, int64_t pos, uint8_t *buf,
-    struct kc_batch *b)
+read_marker(
+    const struct kb_scan *sc, int64_t pos, uint8_t *buf, struct kc_batch *b)
 {
 	size_t n;
 	int rc;

@@ -1,10 +1,10 @@
 /* Deleting whole segments from the front of a log. */
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/policy.h"
 #include "kcommon/base/err.h"
 #include "kcommon/base/log.h"
+
+#include <stdlib.h>
 
 static const char *const why_text[KB_RETAIN_WHYS] = {
 	[KB_RETAIN_START] = "log start offset",
@@ -120,8 +120,7 @@ kb_log_retain(struct kb_log *log,
 	kc_lock_take(&log->write);
 	for (why = 0; rc == KC_OK && why < KB_RETAIN_WHYS; why++)
 		if (kb_log_usable(log))
-			rc = retain_for(
-			    log, (enum kb_retain_why)why, fn, arg);
+			rc = retain_for(log, (enum kb_retain_why)why, fn, arg);
 	kc_lock_drop(&log->write);
 	return kb_log_disk(log, rc, "deleting old segments");
 }

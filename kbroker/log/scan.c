@@ -25,8 +25,7 @@ kb_scan_head(struct kb_scan *sc, int64_t pos, struct kc_batch *b)
 	if (left < KC_BATCH_TO_MAGIC || pos < 0)
 		return KC_ECORRUPT;
 	if (pos < sc->at ||
-	    pos + KC_MIN(left, KC_BATCH_OVERHEAD) >
-		sc->at + (int64_t)sc->n) {
+	    pos + KC_MIN(left, KC_BATCH_OVERHEAD) > sc->at + (int64_t)sc->n) {
 		sc->n = 0;
 		rc = sc->f->pread(sc->fd, sc->buf, want, pos, &sc->n);
 		if (rc != KC_OK)

@@ -1,14 +1,14 @@
 #include "kbroker/log/segment.h"
 
-#include <stdlib.h>
-
 #include "kbroker/log/scan.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 
+#include <stdlib.h>
+
 static const char *
-path_of(char *buf, const struct kb_place *pl, int64_t base,
-    enum kb_file_kind kind)
+path_of(
+    char *buf, const struct kb_place *pl, int64_t base, enum kb_file_kind kind)
 {
 	struct kb_file_name fn = { base, kind, KB_STATE_LIVE };
 
@@ -77,8 +77,8 @@ each_file(const struct kb_place *pl, int64_t base, enum kb_file_state from,
 			rc = pl->f->unlink(pl->dirfd, old);
 		} else {
 			fn.state = *to;
-			rc = pl->f->rename(pl->dirfd, old,
-			    kb_name_file(new, pl->folder, &fn));
+			rc = pl->f->rename(
+			    pl->dirfd, old, kb_name_file(new, pl->folder, &fn));
 		}
 		if (rc != KC_ENOENT && first == KC_OK)
 			first = rc;
@@ -135,8 +135,8 @@ kb_segment_create(struct kb_segment *seg, const struct kb_place *pl)
 	seg->unsynced_entry = true;
 	if ((rc = open_log(seg, pl, KC_FILE_CREATE)) != KC_OK)
 		return rc;
-	rc = kb_index_create(&seg->ix, pl->dirfd,
-	    path_of(path, pl, seg->base, KB_FILE_INDEX));
+	rc = kb_index_create(
+	    &seg->ix, pl->dirfd, path_of(path, pl, seg->base, KB_FILE_INDEX));
 	if (rc != KC_OK)
 		return rc;
 	return kb_time_index_create(&seg->tx, pl->dirfd,
@@ -177,8 +177,7 @@ kb_segment_load(
 	}
 	if (rc == KC_OK) {
 		rc = kb_txn_index_open(&seg->an, pl->dirfd,
-		    path_of(path, pl, seg->base, KB_FILE_TXNINDEX),
-		    seg->base);
+		    path_of(path, pl, seg->base, KB_FILE_TXNINDEX), seg->base);
 		rc = rc == KC_ENOENT ? KC_OK : rc;
 	}
 	*rebuild = not_fit(rc);
@@ -200,25 +199,35 @@ kb_segment_file(struct kb_segment *seg, const struct kb_place *pl,
 	return rc;
 }
 
-int
-kb_segment_indexes(
-    struct kb_segment *seg, const struct kb_place *pl, int64_t now_ns)
+/* Opens what is not open.  "fds" held */
+static int
+open_all(struct kb_segment *seg, const struct kb_place *pl)
 {
 	char path[KB_PATH_MAX];
 	int rc;
 
-	atomic_store_explicit(&seg->used_ns, now_ns, memory_order_relaxed);
-	kc_lock_take(&seg->fds);
 	rc = open_log(seg, pl, 0);
-	if (rc == KC_OK)
+	if (rc == KC_OK && seg->ix.e.fd == -1)
 		rc = kb_entries_reopen(&seg->ix.e, pl->dirfd,
 		    path_of(path, pl, seg->base, KB_FILE_INDEX));
-	if (rc == KC_OK)
+	if (rc == KC_OK && seg->tx.e.fd == -1)
 		rc = kb_entries_reopen(&seg->tx.e, pl->dirfd,
 		    path_of(path, pl, seg->base, KB_FILE_TIMEINDEX));
-	if (rc == KC_OK && seg->an.exists)
+	if (rc == KC_OK && seg->an.exists && seg->an.e.fd == -1)
 		rc = kb_entries_reopen(&seg->an.e, pl->dirfd,
 		    path_of(path, pl, seg->base, KB_FILE_TXNINDEX));
+	return rc;
+}
+
+int
+kb_segment_indexes(
+    struct kb_segment *seg, const struct kb_place *pl, int64_t now_ns)
+{
+	int rc;
+
+	atomic_store_explicit(&seg->used_ns, now_ns, memory_order_relaxed);
+	kc_lock_take(&seg->fds);
+	rc = open_all(seg, pl);
 	kc_lock_drop(&seg->fds);
 	return rc;
 }

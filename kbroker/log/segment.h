@@ -16,14 +16,14 @@
 #ifndef KB_LOG_SEGMENT_H
 #define KB_LOG_SEGMENT_H
 
-#include <stdatomic.h>
-
 #include "kbroker/log/index.h"
 #include "kbroker/log/names.h"
 #include "kbroker/log/time_index.h"
 #include "kbroker/log/txn_index.h"
 #include "kcommon/base/lock.h"
 #include "kcommon/buf/wr.h"
+
+#include <stdatomic.h>
 
 /* A segment's size and the positions in it are int32 in the index. */
 #define KB_SEGMENT_SIZE_MAX INT32_MAX
@@ -131,8 +131,7 @@ int kb_segment_find(struct kb_segment *seg, const struct kb_segment_view *v,
  * The largest batch boundary <= limit at or after the boundary from; *end is
  * the offset of the batch that starts there.
  */
-int kb_segment_boundary(struct kb_segment *seg,
-    const struct kb_segment_view *v, int64_t from, int64_t limit,
-    int64_t *pos, int64_t *end);
+int kb_segment_boundary(struct kb_segment *seg, const struct kb_segment_view *v,
+    int64_t from, int64_t limit, int64_t *pos, int64_t *end);
 
 #endif

@@ -1,11 +1,11 @@
 /* The .snapshot files of producers.h (Kafka: ProducerStateManager). */
-#include <stdlib.h>
-#include <utlist.h>
-
 #include "kbroker/log/bytes.h"
 #include "kbroker/log/producers.h"
 #include "kcommon/base/err.h"
 #include "kcommon/crc/crc32c.h"
+
+#include <stdlib.h>
+#include <utlist.h>
 
 /* version i16, crc u32 of what follows, count i32 */
 #define HEAD 10
@@ -48,8 +48,7 @@ kb_snapshot_bytes(const struct kb_producers *ps, char **out, size_t *len)
 	*len = HEAD + (size_t)n * ENTRY;
 	kb_put16(p, 1);
 	kb_put32(p + 6, n);
-	kb_put32(p + 2,
-	    (int32_t)kc_crc32c(0, p + CRC_FROM, *len - CRC_FROM));
+	kb_put32(p + 2, (int32_t)kc_crc32c(0, p + CRC_FROM, *len - CRC_FROM));
 	*out = (char *)p;
 	return KC_OK;
 }

@@ -1,11 +1,11 @@
 /* Offsets, configuration, epochs and producers of log.h. */
-#include <stdio.h>
-#include <stdlib.h>
-
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/partition_metadata.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
+
+#include <stdio.h>
+#include <stdlib.h>
 
 const char *
 kb_log_topic(const struct kb_log *log)
@@ -265,9 +265,8 @@ kb_log_producers(struct kb_log *log, struct kb_producer_info **v, int *n)
 			continue;
 		info[*n].producer_id = p->id;
 		info[*n].epoch = p->epoch;
-		info[*n].last_seq = p->nbatches > 0 ?
-		    p->batch[p->nbatches - 1].last_seq :
-		    -1;
+		info[*n].last_seq =
+		    p->nbatches > 0 ? p->batch[p->nbatches - 1].last_seq : -1;
 		info[*n].last_timestamp = p->last_timestamp;
 		info[*n].coordinator_epoch = p->coordinator_epoch;
 		info[(*n)++].txn_start = p->txn_first;

@@ -52,8 +52,7 @@ grow(struct kb_log *log, int fd, int64_t need)
 	rc = log->pl.f->allocate(fd, t->reserved, target - t->reserved);
 	if (rc == KC_ENOSPC && target > need) {
 		target = need; /* the last bytes of the disk */
-		rc = log->pl.f->allocate(
-		    fd, t->reserved, target - t->reserved);
+		rc = log->pl.f->allocate(fd, t->reserved, target - t->reserved);
 	}
 	if (rc != KC_OK)
 		return rc;
@@ -83,7 +82,7 @@ remap(struct kb_log *log, int fd, int64_t size, int64_t need)
 }
 
 int
-kb_tail_room(struct kb_log *log, size_t len)
+kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns)
 {
 	struct kb_tail *t = &log->tail;
 	struct kb_segment *seg = kb_log_active(log);
@@ -92,7 +91,7 @@ kb_tail_room(struct kb_log *log, size_t len)
 	int rc;
 
 	KC_ASSERT(seg->file != NULL && t->reserved >= seg->size);
-	t->used_ns = kb_log_now_ns(log);
+	t->used_ns = now_ns;
 	if (need > t->reserved &&
 	    (rc = grow(log, seg->file->fd, need)) != KC_OK)
 		return rc;
@@ -103,10 +102,10 @@ kb_tail_room(struct kb_log *log, size_t len)
 	}
 	if (t->populated >= need)
 		return KC_OK;
-	end = KC_MIN(t->from + (int64_t)t->len,
-	    KC_MAX(need, t->populated + POPULATE));
-	rc = log->pl.f->populate(t->map + (t->populated - t->from),
-	    (size_t)(end - t->populated));
+	end = KC_MIN(
+	    t->from + (int64_t)t->len, KC_MAX(need, t->populated + POPULATE));
+	rc = log->pl.f->populate(
+	    t->map + (t->populated - t->from), (size_t)(end - t->populated));
 	t->populated = end;
 	/* Anything else than a bad disk: the copy takes its faults itself. */
 	return rc == KC_EIO ? rc : KC_OK;

@@ -64,8 +64,8 @@ kb_time_index_create(struct kb_time_index *tx, int dirfd, const char *path)
 	kb_entries_close(&tx->e);
 	rc = kb_entries_open(&tx->e, dirfd, path, true);
 	if (rc == KC_ECORRUPT) {
-		rc = tx->e.f->open(&tx->e.fd, dirfd, path,
-		    KC_FILE_WRITE | KC_FILE_TRUNC);
+		rc = tx->e.f->open(
+		    &tx->e.fd, dirfd, path, KC_FILE_WRITE | KC_FILE_TRUNC);
 		tx->e.fd = rc == KC_OK ? tx->e.fd : -1;
 		tx->e.reserved = 0;
 	}
@@ -122,8 +122,7 @@ kb_time_index_truncate(struct kb_time_index *tx, int32_t rel)
 
 	rc = kb_entries_floor(
 	    &tx->e, tx->e.n, le_rel, (int64_t)rel - 1, &slot, p);
-	if (rc != KC_OK ||
-	    (rc = kb_entries_cut(&tx->e, slot + 1)) != KC_OK)
+	if (rc != KC_OK || (rc = kb_entries_cut(&tx->e, slot + 1)) != KC_OK)
 		return rc;
 	return load_last(tx);
 }

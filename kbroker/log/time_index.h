@@ -19,13 +19,10 @@ struct kb_time_index {
 	int32_t last_rel;
 };
 
-void kb_time_index_init(
-    struct kb_time_index *tx, const struct kc_file_ops *f);
+void kb_time_index_init(struct kb_time_index *tx, const struct kc_file_ops *f);
 /* KC_ENOENT, KC_ECORRUPT. */
-int kb_time_index_open(
-    struct kb_time_index *tx, int dirfd, const char *path);
-int kb_time_index_create(
-    struct kb_time_index *tx, int dirfd, const char *path);
+int kb_time_index_open(struct kb_time_index *tx, int dirfd, const char *path);
+int kb_time_index_create(struct kb_time_index *tx, int dirfd, const char *path);
 /* Would put() write something? */
 bool kb_time_index_wants(const struct kb_time_index *tx, int64_t ts);
 /* No-op unless ts is above the last entry's; space was reserved. */

@@ -77,8 +77,7 @@ set_end(struct kb_log *log, int64_t offset)
 	atomic_store(&log->end, offset);
 	atomic_store(&log->start, KC_MIN(log->start, offset));
 	atomic_store(&log->hw, KC_MIN(log->hw, offset));
-	atomic_store(
-	    &log->recovery_point, KC_MIN(log->recovery_point, offset));
+	atomic_store(&log->recovery_point, KC_MIN(log->recovery_point, offset));
 	log->flush_to = KC_MIN(log->flush_to, offset);
 	kb_log_kick(log, KB_WORK_EPOCHS | KB_WORK_CHECKPOINT);
 }

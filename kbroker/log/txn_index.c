@@ -41,8 +41,8 @@ kb_txn_index_open(
 		return rc;
 	for (i = 0; rc == KC_OK && i < tx->e.n; i++) {
 		rc = kb_txn_index_get(tx, i, &a);
-		if (rc == KC_OK && (a.last_offset < last ||
-			a.first_offset > a.last_offset))
+		if (rc == KC_OK &&
+		    (a.last_offset < last || a.first_offset > a.last_offset))
 			rc = KC_ECORRUPT;
 		last = a.last_offset;
 	}
@@ -98,8 +98,7 @@ kb_txn_index_truncate(struct kb_txn_index *tx, int64_t offset)
 
 	if (!tx->exists)
 		return KC_OK;
-	rc = kb_entries_floor(
-	    &tx->e, tx->e.n, le_marker, offset - 1, &slot, p);
+	rc = kb_entries_floor(&tx->e, tx->e.n, le_marker, offset - 1, &slot, p);
 	if (rc != KC_OK)
 		return rc;
 	return kb_entries_cut(&tx->e, slot + 1);

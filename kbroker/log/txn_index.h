@@ -32,11 +32,9 @@ void kb_txn_index_init(struct kb_txn_index *tx, const struct kc_file_ops *f);
 int kb_txn_index_open(
     struct kb_txn_index *tx, int dirfd, const char *path, int64_t base);
 /* Makes the file when there is none; open afterwards. */
-int kb_txn_index_create(
-    struct kb_txn_index *tx, int dirfd, const char *path);
+int kb_txn_index_create(struct kb_txn_index *tx, int dirfd, const char *path);
 /* Writes after the last one; the file is open, space was reserved. */
-int kb_txn_index_put(
-    struct kb_txn_index *tx, const struct kb_aborted_txn *a);
+int kb_txn_index_put(struct kb_txn_index *tx, const struct kb_aborted_txn *a);
 int kb_txn_index_get(
     const struct kb_txn_index *tx, int32_t slot, struct kb_aborted_txn *a);
 /* Drop entries with a marker at or above offset. */

@@ -80,8 +80,7 @@ spit(int dirfd, const char *name, const uint8_t *p, size_t len)
 	int fd = -1;
 
 	KC_ASSERT(kc_file_system.open(&fd, dirfd, name,
-		      KC_FILE_WRITE | KC_FILE_CREATE | KC_FILE_TRUNC) ==
-	    KC_OK);
+		      KC_FILE_WRITE | KC_FILE_CREATE | KC_FILE_TRUNC) == KC_OK);
 	KC_ASSERT(kc_file_system.pwrite(fd, p, len, 0) == KC_OK);
 	kc_file_system.close(fd);
 }
@@ -139,15 +138,20 @@ check(struct kb_log_host *host, struct kb_log_open *in)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	struct kb_log_open in = { .folder = "t-0", .topic = "t",
-		.cfg = kb_log_config_default, .clean = true };
-	struct kb_log_host host = { .path = "fuzz", .kick = on_kick,
-		.fail = on_fail, .producer_expiration_ms = INT64_MAX };
+	struct kb_log_open in = { .folder = "t-0",
+		.topic = "t",
+		.cfg = kb_log_config_default,
+		.clean = true };
+	struct kb_log_host host = { .path = "fuzz",
+		.kick = on_kick,
+		.fail = on_fail,
+		.producer_expiration_ms = INT64_MAX };
 	char path[] = "/dev/shm/fuzz-segment-XXXXXX";
 	struct kb_log *log = NULL;
 	struct kc_rand rnd;
-	struct kc_env env = { .clock = &kc_clock_system, .rand = &rnd,
-		.file = &kc_file_system };
+	struct kc_env env = {
+		.clock = &kc_clock_system, .rand = &rnd, .file = &kc_file_system
+	};
 	struct kc_logger *quiet = NULL;
 
 	if (size < 1)

@@ -89,8 +89,8 @@ check_slice(const struct kb_log_slice *s, int64_t offset, bool exact)
 	struct kc_batch b;
 	size_t at = 0, n;
 
-	KT_EQ(env.file->pread(s->file->fd, p, (size_t)s->len, s->pos, &n),
-	    KC_OK);
+	KT_EQ(
+	    env.file->pread(s->file->fd, p, (size_t)s->len, s->pos, &n), KC_OK);
 	KT_EQ(n, s->len);
 	while (exact && at < n) {
 		KT_EQ(kc_batch_parse(p + at, n - at, &b), KC_OK);
@@ -109,8 +109,9 @@ static void
 read_main(void *arg)
 {
 	struct kb_log *log = arg;
-	struct kb_log_read rd = { .max_bytes = 20000, .min_one = true,
-		.isolation = KB_READ_HW };
+	struct kb_log_read rd = {
+		.max_bytes = 20000, .min_one = true, .isolation = KB_READ_HW
+	};
 	struct kb_log_slice s;
 	struct kb_log_at at;
 	int turn = 0;
@@ -125,8 +126,7 @@ read_main(void *arg)
 		KT_CHECKF(rc == KC_OK, "read: %s", kc_strerror(rc));
 		if (s.len > 0)
 			/* What is cut while it is sent is cut. */
-			rd.offset =
-			    check_slice(&s, rd.offset, log != logs[0]);
+			rd.offset = check_slice(&s, rd.offset, log != logs[0]);
 		kb_log_slice_fini(&s);
 		if (++turn % 50 != 0)
 			continue;
@@ -142,8 +142,9 @@ read_main(void *arg)
 static void
 control_main(void *arg)
 {
-	struct kb_log_create c = { .topic = "come-and-go", .is_new = true,
-		.topic_id = { { 1 } } };
+	struct kb_log_create c = {
+		.topic = "come-and-go", .is_new = true, .topic_id = { { 1 } }
+	};
 	struct kb_log *log;
 	int64_t end;
 
@@ -227,8 +228,9 @@ main(void)
 	for (pass = 0; pass < 2; pass++) {
 		open_dirs();
 		for (i = 0; i < LOGS; i++) {
-			struct kb_log_create c = { .topic = "t",
-				.partition = i, .is_new = true };
+			struct kb_log_create c = {
+				.topic = "t", .partition = i, .is_new = true
+			};
 
 			KT_EQ(kb_log_dirs_create(dirs, &c, &logs[i]), KC_OK);
 			KT_CHECK(pass == 0 || kb_log_end(logs[i]) == ends[i]);

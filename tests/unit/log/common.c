@@ -110,8 +110,7 @@ kt_world_open(struct kt_world *w)
 	w->host.producer_expiration_ms = 86400000;
 	w->host.kick = on_kick;
 	w->host.fail = on_fail;
-	cr_assert_eq(
-	    ops.open_dir(&w->host.dirfd, KC_FILE_CWD, w->path), KC_OK);
+	cr_assert_eq(ops.open_dir(&w->host.dirfd, KC_FILE_CWD, w->path), KC_OK);
 	w->cfg = kb_log_config_default;
 }
 
@@ -119,9 +118,8 @@ void
 kt_world_close(struct kt_world *w)
 {
 	ops.close(w->host.dirfd);
-	cr_assert_eq(kc_file_remove_tree(
-			 &kc_file_system, KC_FILE_CWD, w->path),
-	    KC_OK);
+	cr_assert_eq(
+	    kc_file_remove_tree(&kc_file_system, KC_FILE_CWD, w->path), KC_OK);
 }
 
 int
@@ -199,15 +197,14 @@ kt_batch(struct kc_wr *w, const struct kt_batch *b)
 		rec.offset = b->base_offset + i;
 		rec.timestamp = b->timestamp + i;
 		rec.key = KC_STR_NULL;
-		rec.value = (struct kc_str) { value, (int32_t)b->value };
+		rec.value = (struct kc_str){ value, (int32_t)b->value };
 		cr_assert_eq(kc_build_append(&bld, &rec), KC_OK);
 	}
 	cr_assert_eq(kc_build_finish(&bld), KC_OK);
 }
 
 int
-kt_append(
-    struct kb_log *log, const struct kt_batch *b, struct kb_append *a)
+kt_append(struct kb_log *log, const struct kt_batch *b, struct kb_append *a)
 {
 	enum kb_append_origin origin = a->origin;
 	uint64_t guard = a->guard;
@@ -247,8 +244,8 @@ kt_put(struct kb_log *log, int n, int64_t ts)
 }
 
 int
-kt_marker(struct kb_log *log, int64_t producer_id, int16_t epoch,
-    bool commit, struct kb_append *a)
+kt_marker(struct kb_log *log, int64_t producer_id, int16_t epoch, bool commit,
+    struct kb_append *a)
 {
 	struct kc_marker m = { producer_id, epoch, commit, 0 };
 	struct kc_wr w;
@@ -284,8 +281,7 @@ kt_slurp(const struct kt_world *w, const char *name, size_t *len)
 }
 
 void
-kt_spit(
-    const struct kt_world *w, const char *name, const void *p, size_t len)
+kt_spit(const struct kt_world *w, const char *name, const void *p, size_t len)
 {
 	char path[512];
 	FILE *f;
@@ -335,9 +331,8 @@ kt_copy(const struct kt_world *from, const struct kt_world *to)
 	rc = kc_file_remove_tree(&kc_file_system, to->host.dirfd, "t-0");
 	cr_assert(rc == KC_OK || rc == KC_ENOENT);
 	cr_assert_eq(kc_file_system.mkdir(to->host.dirfd, "t-0"), KC_OK);
-	cr_assert_eq(kc_file_system.list(
-			 from->host.dirfd, "t-0", copy_one, &c),
-	    KC_OK);
+	cr_assert_eq(
+	    kc_file_system.list(from->host.dirfd, "t-0", copy_one, &c), KC_OK);
 }
 
 /* One slice, read into memory and walked. */
@@ -349,8 +344,8 @@ check_slice(const struct kb_log_slice *s, int64_t offset)
 	size_t at = 0, n;
 	int64_t next = -1;
 
-	cr_assert_eq(kc_file_system.pread(
-			 s->file->fd, p, (size_t)s->len, s->pos, &n),
+	cr_assert_eq(
+	    kc_file_system.pread(s->file->fd, p, (size_t)s->len, s->pos, &n),
 	    KC_OK);
 	cr_assert_eq(n, (size_t)s->len);
 	while (at < n) {
@@ -371,8 +366,9 @@ check_slice(const struct kb_log_slice *s, int64_t offset)
 void
 kt_check_readable(struct kb_log *log)
 {
-	struct kb_log_read rd = { .max_bytes = 10000, .min_one = true,
-		.isolation = KB_READ_END };
+	struct kb_log_read rd = {
+		.max_bytes = 10000, .min_one = true, .isolation = KB_READ_END
+	};
 	struct kb_log_slice s;
 
 	rd.offset = kb_log_start(log);

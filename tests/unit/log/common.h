@@ -69,8 +69,8 @@ struct kt_batch {
 
 void kt_batch(struct kc_wr *w, const struct kt_batch *b);
 /* As a client's; returns kb_log_append()'s code, *a tells the rest. */
-int kt_append(struct kb_log *log, const struct kt_batch *b,
-    struct kb_append *a);
+int kt_append(
+    struct kb_log *log, const struct kt_batch *b, struct kb_append *a);
 /* n records of 10 bytes; asserts that it worked and returns the first. */
 int64_t kt_put(struct kb_log *log, int n, int64_t ts);
 int kt_marker(struct kb_log *log, int64_t producer_id, int16_t epoch,
@@ -78,8 +78,8 @@ int kt_marker(struct kb_log *log, int64_t producer_id, int16_t epoch,
 
 /* The whole of a file of w->path, malloc'ed. */
 uint8_t *kt_slurp(const struct kt_world *w, const char *name, size_t *len);
-void kt_spit(const struct kt_world *w, const char *name, const void *p,
-    size_t len);
+void kt_spit(
+    const struct kt_world *w, const char *name, const void *p, size_t len);
 bool kt_exists(const struct kt_world *w, const char *name);
 /* The folder t-0 of to becomes a copy of that of from. */
 void kt_copy(const struct kt_world *from, const struct kt_world *to);

@@ -157,8 +157,11 @@ Test(log_crash, indexes_rebuilt_the_same)
 {
 	static const char *const names[] = { INDEX0, TIMEINDEX0,
 		"t-0/00000000000000000000.txnindex" };
-	struct kt_batch b = { .n = 2, .value = 30, .timestamp = TS,
-		.producer_id = 5, .txn = true };
+	struct kt_batch b = { .n = 2,
+		.value = 30,
+		.timestamp = TS,
+		.producer_id = 5,
+		.txn = true };
 	struct kb_append a = { 0 };
 	struct kb_log *log;
 	uint8_t *x, *y;
@@ -360,8 +363,9 @@ Test(log_crash, epochs_come_back)
 /* A snapshot that is corrupt is deleted, and the log read instead. */
 Test(log_crash, corrupt_snapshot)
 {
-	struct kt_batch b = { .n = 1, .value = 3, .timestamp = TS,
-		.producer_id = 8 };
+	struct kt_batch b = {
+		.n = 1, .value = 3, .timestamp = TS, .producer_id = 8
+	};
 	struct kb_append a = { 0 };
 	struct kb_producer_info *v;
 	struct kb_log *log = kt_log_open(&w, true);

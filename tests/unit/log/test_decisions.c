@@ -120,8 +120,7 @@ static const struct ask_case cases[] = {
 	{ "no wrap at MAX - 1", 0, MAX - 1, -1, 0, 0, false, CL,
 	    KB_VERDICT_SEQUENCE },
 	{ "no batch kept, 0", 0, -1, -1, 0, 0, false, CL, KB_VERDICT_OK },
-	{ "no batch kept, 1", 0, -1, -1, 0, 1, false, CL,
-	    KB_VERDICT_SEQUENCE },
+	{ "no batch kept, 1", 0, -1, -1, 0, 1, false, CL, KB_VERDICT_SEQUENCE },
 	{ "new epoch, 0", 0, 9, -1, 1, 0, false, CL, KB_VERDICT_OK },
 	{ "new epoch, 10", 0, 9, -1, 1, 10, false, CL, KB_VERDICT_SEQUENCE },
 	{ "old epoch", 1, 9, -1, 0, 10, false, CL, KB_VERDICT_EPOCH },
@@ -156,8 +155,8 @@ Test(log_producers, judge)
 		p.nbatches = c->last_seq >= 0;
 		p.batch[0].last_seq = c->last_seq;
 		dup = NULL;
-		cr_expect_eq(kb_producer_judge(c->epoch == -2 ? NULL : &p,
-				 NULL, &ask, &dup),
+		cr_expect_eq(kb_producer_judge(
+				 c->epoch == -2 ? NULL : &p, NULL, &ask, &dup),
 		    c->want, "%s", c->what);
 		cr_expect_null(dup, "%s", c->what);
 	}
@@ -166,13 +165,12 @@ Test(log_producers, judge)
 Test(log_producers, duplicates)
 {
 	const struct kb_producer_batch *dup = NULL;
-	struct kb_producer p = { .epoch = 3, .txn_first = -1,
-		.nbatches = 2 };
+	struct kb_producer p = { .epoch = 3, .txn_first = -1, .nbatches = 2 };
 	struct kb_producer_ask ask = { .epoch = 3, .origin = CL };
 
-	p.batch[0] = (struct kb_producer_batch) { MAX - 1, 4, 50, 7 };
+	p.batch[0] = (struct kb_producer_batch){ MAX - 1, 4, 50, 7 };
 	/* Wrapped: MAX, 0, 1. */
-	p.batch[1] = (struct kb_producer_batch) { 1, 2, 53, 8 };
+	p.batch[1] = (struct kb_producer_batch){ 1, 2, 53, 8 };
 	ask.first_seq = MAX - 5;
 	ask.last_seq = MAX - 1;
 	cr_assert_eq(
@@ -195,28 +193,29 @@ Test(log_producers, duplicates)
 
 Test(log_producers, verification)
 {
-	struct kb_producer_ask ask = { .id = 9, .txn = true, .verify = true,
-		.origin = CL };
+	struct kb_producer_ask ask = {
+		.id = 9, .txn = true, .verify = true, .origin = CL
+	};
 	const struct kb_producer_batch *dup = NULL;
 	struct kb_producers ps;
 	uint64_t guard;
 
 	kb_producers_init(&ps);
-	cr_assert_eq(kb_producer_judge(NULL, NULL, &ask, &dup),
-	    KB_VERDICT_TXN_STATE);
+	cr_assert_eq(
+	    kb_producer_judge(NULL, NULL, &ask, &dup), KB_VERDICT_TXN_STATE);
 	cr_assert_eq(kb_producers_verify(&ps, 9, 0, 4, 0, &guard), KC_OK);
 	cr_assert_neq(guard, 0);
 	ask.guard = guard + 1;
-	cr_assert_eq(kb_producer_judge(NULL, kb_producers_verifying(&ps, 9),
-			 &ask, &dup),
+	cr_assert_eq(
+	    kb_producer_judge(NULL, kb_producers_verifying(&ps, 9), &ask, &dup),
 	    KB_VERDICT_TXN_STATE);
 	ask.guard = guard;
-	cr_assert_eq(kb_producer_judge(NULL, kb_producers_verifying(&ps, 9),
-			 &ask, &dup),
+	cr_assert_eq(
+	    kb_producer_judge(NULL, kb_producers_verifying(&ps, 9), &ask, &dup),
 	    KB_VERDICT_OK);
 	ask.first_seq = 5; /* a later one overtakes the one that asked */
-	cr_assert_eq(kb_producer_judge(NULL, kb_producers_verifying(&ps, 9),
-			 &ask, &dup),
+	cr_assert_eq(
+	    kb_producer_judge(NULL, kb_producers_verifying(&ps, 9), &ask, &dup),
 	    KB_VERDICT_SEQUENCE);
 	kb_producers_expire(&ps, 1000, 1000);
 	cr_assert_null(kb_producers_verifying(&ps, 9));
@@ -226,9 +225,12 @@ Test(log_producers, verification)
 static void
 data(struct kb_producers *ps, int64_t id, int64_t first, bool txn)
 {
-	struct kb_producer_data d = { .id = id, .last_seq = 0,
-		.first_offset = first, .last_offset = first,
-		.timestamp = first, .txn = txn };
+	struct kb_producer_data d = { .id = id,
+		.last_seq = 0,
+		.first_offset = first,
+		.last_offset = first,
+		.timestamp = first,
+		.txn = txn };
 
 	cr_assert_eq(kb_producers_reserve(ps, id), KC_OK);
 	kb_producers_data(ps, &d);
@@ -288,8 +290,12 @@ Test(log_producers, expiry_spares_open_transactions)
 Test(log_policy, roll)
 {
 	struct kb_log_config cfg = kb_log_config_default;
-	struct kb_roll r = { .cfg = &cfg, .base = 100, .size = 1000,
-		.first_ts = 5000, .len = 100, .max_ts = 5000,
+	struct kb_roll r = { .cfg = &cfg,
+		.base = 100,
+		.size = 1000,
+		.first_ts = 5000,
+		.len = 100,
+		.max_ts = 5000,
 		.last_offset = 200 };
 	struct kb_roll t;
 
@@ -331,8 +337,12 @@ Test(log_policy, retention)
 	struct kb_log_config cfg = kb_log_config_default;
 	struct kb_retain_seg seg[] = { { 0, 100, 10 }, { 10, 100, 20 },
 		{ 20, 100, 15 }, { 30, 100, 40 } };
-	struct kb_retain r = { .cfg = &cfg, .seg = seg, .n = 4, .hw = 40,
-		.end = 40, .now_ms = 100 };
+	struct kb_retain r = { .cfg = &cfg,
+		.seg = seg,
+		.n = 4,
+		.hw = 40,
+		.end = 40,
+		.now_ms = 100 };
 
 	cfg.retention_ms = -1;
 	cfg.retention_bytes = -1;

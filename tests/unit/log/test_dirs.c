@@ -63,8 +63,10 @@ start(void)
 static struct kb_log *
 make(struct kb_log_dirs *dirs, const char *topic, int partition)
 {
-	struct kb_log_create c = { .topic = topic, .partition = partition,
-		.topic_id = { { 7 } }, .is_new = true };
+	struct kb_log_create c = { .topic = topic,
+		.partition = partition,
+		.topic_id = { { 7 } },
+		.is_new = true };
 	struct kb_log *log = NULL;
 	int rc = kb_log_dirs_create(dirs, &c, &log);
 
@@ -98,8 +100,7 @@ Test(log_dirs, identity)
 	/* Dirs of two brokers. */
 	kt_spit(&w, "b/c/meta.properties", theirs, sizeof theirs - 1);
 	cr_assert_eq(
-	    kb_log_dirs_open(&dirs, &w.env, &cfg, &events, &id),
-	    KC_ECORRUPT);
+	    kb_log_dirs_open(&dirs, &w.env, &cfg, &events, &id), KC_ECORRUPT);
 	cr_assert_null(dirs);
 }
 

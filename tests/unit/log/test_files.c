@@ -47,8 +47,8 @@ Test(log_files, names_that_are_none)
 	size_t i;
 
 	for (i = 0; i < KC_COUNT(folders); i++)
-		cr_expect_not(kb_name_parse_folder(folders[i], &f), "%s",
-		    folders[i]);
+		cr_expect_not(
+		    kb_name_parse_folder(folders[i], &f), "%s", folders[i]);
 	for (i = 0; i < KC_COUNT(files); i++)
 		cr_expect_not(
 		    kb_name_parse_file(files[i], &fn), "%s", files[i]);
@@ -96,23 +96,21 @@ Test(log_files, names_that_are)
  */
 Test(log_files, checkpoints_that_are_wrong)
 {
-	static const char *const bad[] = { "1\n0\n", "x\n", "0\n",
-		"0\nx\n", "0\n-1\n", "0\n1\n", "0\n0\nt 0 1\n",
-		"0\n1\nt 0\n", "0\n1\nt 0 x\n", "0\n1\nt x 1\n",
-		"0\n1\nt 0 1 2\n", "0\n1\nt -1 1\n", "0\n2\nt 0 1\n" };
+	static const char *const bad[] = { "1\n0\n", "x\n", "0\n", "0\nx\n",
+		"0\n-1\n", "0\n1\n", "0\n0\nt 0 1\n", "0\n1\nt 0\n",
+		"0\n1\nt 0 x\n", "0\n1\nt x 1\n", "0\n1\nt 0 1 2\n",
+		"0\n1\nt -1 1\n", "0\n2\nt 0 1\n" };
 	struct kb_offsets o = { 0 };
 	size_t i;
 
 	for (i = 0; i < KC_COUNT(bad); i++) {
 		kt_spit(&w, "c", bad[i], strlen(bad[i]));
-		cr_expect_eq(kb_offsets_load(
-				 &o, w.env.file, w.host.dirfd, "c"),
+		cr_expect_eq(kb_offsets_load(&o, w.env.file, w.host.dirfd, "c"),
 		    KC_ECORRUPT, "%s", bad[i]);
 		kb_offsets_fini(&o);
 	}
 	cr_assert_eq(
-	    kb_offsets_load(&o, w.env.file, w.host.dirfd, "none"),
-	    KC_ENOENT);
+	    kb_offsets_load(&o, w.env.file, w.host.dirfd, "none"), KC_ENOENT);
 }
 
 Test(log_files, checkpoint_round_trip)
@@ -178,25 +176,26 @@ Test(log_files, meta_properties)
 
 	for (i = 0; i < KC_COUNT(bad); i++) {
 		kt_spit(&w, KB_META_FILE, bad[i], strlen(bad[i]));
-		cr_expect_eq(kb_meta_properties_read(w.env.file, w.host.dirfd, &id, err,
-				 sizeof err),
+		cr_expect_eq(kb_meta_properties_read(w.env.file, w.host.dirfd,
+				 &id, err, sizeof err),
 		    KC_ECORRUPT, "%s", bad[i]);
 	}
-	cr_assert_eq(
-	    kb_meta_properties_write(w.env.file, w.host.dirfd, &one, 1795489147000),
+	cr_assert_eq(kb_meta_properties_write(
+			 w.env.file, w.host.dirfd, &one, 1795489147000),
 	    KC_OK);
 	p = kt_slurp(&w, KB_META_FILE, &len);
 	cr_assert_str_eq((char *)p,
 	    "#\n#Tue Nov 24 02:59:07 UTC 2026\nbroker.id=3\nversion=0\n"
 	    "cluster.id=abc\n");
 	free(p);
-	cr_assert_eq(
-	    kb_meta_properties_read(w.env.file, w.host.dirfd, &id, err, sizeof err),
+	cr_assert_eq(kb_meta_properties_read(
+			 w.env.file, w.host.dirfd, &id, err, sizeof err),
 	    KC_OK);
 	cr_assert_eq(id.broker_id, 3);
 	cr_assert_str_eq(id.cluster_id, "abc");
 	one.broker_id = 4;
-	cr_assert_eq(kb_meta_properties_agree(&id, &one, err, sizeof err), KC_ECORRUPT);
+	cr_assert_eq(
+	    kb_meta_properties_agree(&id, &one, err, sizeof err), KC_ECORRUPT);
 }
 
 Test(log_files, epochs_file)
@@ -238,17 +237,13 @@ Test(log_files, index_that_does_not_fit)
 	kb_put32(p, 3);
 	kb_put32(p + 4, 100);
 	kb_index_init(&ix, w.env.file);
-	cr_assert_eq(
-	    kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ENOENT);
+	cr_assert_eq(kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ENOENT);
 	kt_spit(&w, "i", p, 7); /* not whole entries */
-	cr_assert_eq(
-	    kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ECORRUPT);
+	cr_assert_eq(kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ECORRUPT);
 	kt_spit(&w, "i", p, 16); /* a tail of zeros */
-	cr_assert_eq(
-	    kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ECORRUPT);
+	cr_assert_eq(kb_index_open(&ix, w.host.dirfd, "i", 1000), KC_ECORRUPT);
 	kt_spit(&w, "i", p, 8); /* beyond the log */
-	cr_assert_eq(
-	    kb_index_open(&ix, w.host.dirfd, "i", 100), KC_ECORRUPT);
+	cr_assert_eq(kb_index_open(&ix, w.host.dirfd, "i", 100), KC_ECORRUPT);
 	cr_assert_eq(kb_index_open(&ix, w.host.dirfd, "i", 101), KC_OK);
 	cr_assert_eq(ix.last_rel, 3);
 	kb_entries_close(&ix.e);
@@ -277,16 +272,15 @@ Test(log_files, index_lookup)
 		}
 		for (k = -1; k < sizes[s] * 10 + 20; k += 3) {
 			want = k < 10 ? 0 : KC_MIN(k / 10, sizes[s]) * 7;
-			cr_assert_eq(kb_index_find(&ix, ix.e.n, k, &pos),
-			    KC_OK);
+			cr_assert_eq(
+			    kb_index_find(&ix, ix.e.n, k, &pos), KC_OK);
 			cr_assert_eq(pos, want, "%d of %d", k, sizes[s]);
 			want = k < 7 ? 0 : KC_MIN(k / 7, sizes[s]) * 7;
-			cr_assert_eq(kb_index_find_pos(&ix, ix.e.n, k, &pos),
-			    KC_OK);
+			cr_assert_eq(
+			    kb_index_find_pos(&ix, ix.e.n, k, &pos), KC_OK);
 			cr_assert_eq(pos, want);
 		}
-		cr_assert_eq(kb_index_truncate(&ix, 10 * sizes[s] / 2),
-		    KC_OK);
+		cr_assert_eq(kb_index_truncate(&ix, 10 * sizes[s] / 2), KC_OK);
 		if (sizes[s] > 0)
 			cr_assert_lt(ix.last_rel, 10 * sizes[s] / 2);
 		kb_entries_close(&ix.e);
@@ -303,11 +297,9 @@ Test(log_files, time_index)
 	kb_time_index_init(&tx, w.env.file);
 	kb_put64(p, 1000);
 	kt_spit(&w, "t", p, 24); /* 1000, then zeros */
-	cr_assert_eq(
-	    kb_time_index_open(&tx, w.host.dirfd, "t"), KC_ECORRUPT);
+	cr_assert_eq(kb_time_index_open(&tx, w.host.dirfd, "t"), KC_ECORRUPT);
 	kt_spit(&w, "t", p, 13);
-	cr_assert_eq(
-	    kb_time_index_open(&tx, w.host.dirfd, "t"), KC_ECORRUPT);
+	cr_assert_eq(kb_time_index_open(&tx, w.host.dirfd, "t"), KC_ECORRUPT);
 	cr_assert_eq(kb_time_index_create(&tx, w.host.dirfd, "t"), KC_OK);
 	cr_assert_eq(kb_entries_reserve(&tx.e), KC_OK);
 	cr_assert_eq(kb_time_index_put(&tx, 100, 5), KC_OK);
@@ -333,8 +325,7 @@ Test(log_files, txn_index_bytes)
 	uint8_t *p;
 
 	kb_txn_index_init(&tx, w.env.file);
-	cr_assert_eq(
-	    kb_txn_index_open(&tx, w.host.dirfd, "x", 100), KC_ENOENT);
+	cr_assert_eq(kb_txn_index_open(&tx, w.host.dirfd, "x", 100), KC_ENOENT);
 	cr_assert_eq(kb_txn_index_create(&tx, w.host.dirfd, "x"), KC_OK);
 	cr_assert_eq(kb_txn_index_put(&tx, &a), KC_OK);
 	kb_entries_close(&tx.e);
@@ -346,12 +337,12 @@ Test(log_files, txn_index_bytes)
 	cr_assert_eq(kb_get64(p + 18), 150);
 	cr_assert_eq(kb_get64(p + 26), 151);
 	tx.exists = false;
-	cr_assert_eq(kb_txn_index_open(&tx, w.host.dirfd, "x", 151),
-	    KC_ECORRUPT);
+	cr_assert_eq(
+	    kb_txn_index_open(&tx, w.host.dirfd, "x", 151), KC_ECORRUPT);
 	p[1] = 1; /* version */
 	kt_spit(&w, "x", p, len);
-	cr_assert_eq(kb_txn_index_open(&tx, w.host.dirfd, "x", 100),
-	    KC_ECORRUPT);
+	cr_assert_eq(
+	    kb_txn_index_open(&tx, w.host.dirfd, "x", 100), KC_ECORRUPT);
 	p[1] = 0;
 	kt_spit(&w, "x", p, len);
 	cr_assert_eq(kb_txn_index_open(&tx, w.host.dirfd, "x", 100), KC_OK);

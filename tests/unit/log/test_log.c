@@ -71,8 +71,11 @@ Test(log_log, cut_appends)
 Test(log_log, replica_offsets)
 {
 	struct kb_log *log = kt_log_open(&w, true);
-	struct kt_batch b = { .n = 3, .value = 3, .timestamp = TS,
-		.base_offset = 5, .leader_epoch = 2 };
+	struct kt_batch b = { .n = 3,
+		.value = 3,
+		.timestamp = TS,
+		.base_offset = 5,
+		.leader_epoch = 2 };
 	struct kb_append a = { .origin = KB_APPEND_REPLICA };
 
 	cr_assert_eq(kt_append(log, &b, &a), KC_OK);
@@ -165,11 +168,10 @@ Test(log_log, slice_outlives)
 	(void)kt_put(log, 3, TS);
 	cr_assert_eq(kb_log_read(log, &rd, &s), KC_OK);
 	cr_assert_eq(kb_log_truncate_full(log, 100), KC_OK);
-	cr_assert_eq(kb_log_read(log, &rd, &(struct kb_log_slice) { 0 }),
-	    KC_ERANGE);
+	cr_assert_eq(
+	    kb_log_read(log, &rd, &(struct kb_log_slice){ 0 }), KC_ERANGE);
 	kt_log_kill(&log);
-	cr_assert_eq(kc_file_system.pread(s.file->fd, c, 12, s.pos, &n),
-	    KC_OK);
+	cr_assert_eq(kc_file_system.pread(s.file->fd, c, 12, s.pos, &n), KC_OK);
 	cr_assert_eq(n, 12);
 	kb_log_slice_fini(&s);
 }
@@ -420,11 +422,11 @@ Test(log_log, truncate_everywhere)
 		cr_assert_eq(kb_log_truncate(log, to), KC_OK);
 		cr_assert_eq(kb_log_end(log), KC_MIN(to, end));
 		cr_assert_eq(kb_log_hw(log), KC_MIN(to, end));
-		cr_assert_eq(
-		    kb_log_latest_epoch(log), to > 30 && to < 60 ? 1 :
-			to == 60                                 ? 1 :
-			to == 0                                  ? -1 :
-								   0);
+		cr_assert_eq(kb_log_latest_epoch(log),
+		    to > 30 && to < 60 ? 1 :
+			to == 60       ? 1 :
+			to == 0	       ? -1 :
+					 0);
 		(void)kt_put(log, 2, TS + 100);
 		if (to % 2 == 0)
 			kt_check_readable(log);
@@ -442,8 +444,9 @@ Test(log_log, truncate_everywhere)
 Test(log_log, idempotence)
 {
 	struct kb_log *log = kt_log_open(&w, true);
-	struct kt_batch b = { .n = 3, .value = 3, .timestamp = TS,
-		.producer_id = 44 };
+	struct kt_batch b = {
+		.n = 3, .value = 3, .timestamp = TS, .producer_id = 44
+	};
 	struct kb_append a = { 0 };
 	int i;
 
@@ -488,10 +491,14 @@ Test(log_log, idempotence)
 Test(log_log, transactions)
 {
 	struct kb_log *log;
-	struct kt_batch b = { .n = 2, .value = 3, .timestamp = TS,
-		.producer_id = 1, .txn = true };
-	struct kb_log_read rd = { .max_bytes = 1 << 20, .min_one = true,
-		.isolation = KB_READ_LSO };
+	struct kt_batch b = { .n = 2,
+		.value = 3,
+		.timestamp = TS,
+		.producer_id = 1,
+		.txn = true };
+	struct kb_log_read rd = {
+		.max_bytes = 1 << 20, .min_one = true, .isolation = KB_READ_LSO
+	};
 	struct kb_append a = { 0 };
 	struct kb_log_slice s;
 	struct kb_aborted *v;
@@ -545,8 +552,11 @@ Test(log_log, transactions)
 Test(log_log, transaction_is_open_after_restart)
 {
 	struct kb_log *log = kt_log_open(&w, true);
-	struct kt_batch b = { .n = 2, .value = 3, .timestamp = TS,
-		.producer_id = 1, .txn = true };
+	struct kt_batch b = { .n = 2,
+		.value = 3,
+		.timestamp = TS,
+		.producer_id = 1,
+		.txn = true };
 	struct kb_append a = { 0 };
 
 	cr_assert_eq(kt_append(log, &b, &a), KC_OK);
@@ -583,8 +593,7 @@ Test(log_log, lookups_by_time)
 		cr_assert_eq(at.timestamp, TS + 100 * i + 1);
 		cr_assert_eq(at.leader_epoch, 0);
 		cr_assert_eq(
-		    kb_log_find_timestamp(log, TS + 100 * i + 50, &at),
-		    KC_OK);
+		    kb_log_find_timestamp(log, TS + 100 * i + 50, &at), KC_OK);
 		cr_assert_eq(at.offset, i < 29 ? 3 * i + 3 : -1);
 	}
 	cr_assert_eq(kb_log_find_timestamp(log, 0, &at), KC_OK);
