@@ -28,6 +28,12 @@ struct kzk;
 struct kb_reader {
 	struct kb_meta_slot meta;
 	struct kc_published_slot parts;
+	/*
+	 * What this turn of the loop (one handler, one retry) sees; NULL:
+	 * not looked at yet.  The slots keep them until the next turn.
+	 */
+	const struct kb_meta *meta_now;
+	const struct kb_part_map *parts_now;
 	struct kc_compress_ctx *compress; /* owned */
 };
 
@@ -75,17 +81,33 @@ kb_request_reader(const struct kb_request *req)
 	return kc_loop_user(req->loop);
 }
 
-/* Borrowed until the next request of this loop.  @thread req->loop */
+/*
+ * A handler or a retry begins: it may see what was published since the last
+ * one.  Until it returns it sees one state of things.
+ */
+static inline void
+kb_request_turn(const struct kb_request *req)
+{
+	struct kb_reader *r = kb_request_reader(req);
+
+	r->meta_now = NULL;
+	r->parts_now = NULL;
+}
+
+/* Borrowed until the handler or retry returns.  @thread req->loop */
 static inline const struct kb_meta *
 kb_request_meta(const struct kb_request *req)
 {
-	return kb_meta_read(
-	    &req->broker->meta, &kb_request_reader(req)->meta);
+	struct kb_reader *r = kb_request_reader(req);
+
+	if (r->meta_now == NULL)
+		r->meta_now = kb_meta_read(&req->broker->meta, &r->meta);
+	return r->meta_now;
 }
 
 /*
- * The partition as hosted here: NONE and *pp (borrowed until the next
- * request), or NOT_LEADER_OR_FOLLOWER (elsewhere), KAFKA_STORAGE_ERROR (its
+ * The partition as hosted here: NONE and *pp (borrowed until the
+ * handler or retry returns), or NOT_LEADER_OR_FOLLOWER (elsewhere), KAFKA_STORAGE_ERROR (its
  * log dir failed), UNKNOWN_TOPIC_OR_PARTITION.  @thread req->loop
  */
 int16_t kb_request_partition(struct kb_request *req, struct kc_str topic,

@@ -38,6 +38,7 @@ kb_api_served(int16_t key)
 static enum kb_disposition
 run(struct kb_request *req)
 {
+	kb_request_turn(req);
 	return entries[req->api->key].fn(req, req->msg, req->resp);
 }
 

@@ -420,6 +420,7 @@ retry(struct kb_park *park, bool last)
 {
 	struct fetch *f = park->arg;
 
+	kb_request_turn(f->req);
 	read_all(f);
 	if (!last && !f->urgent && f->nitems > 0 && f->in->max_wait_ms > 0 &&
 	    f->bytes < f->in->min_bytes)

@@ -7,12 +7,14 @@ kb_request_partition(struct kb_request *req, struct kc_str topic, int32_t index,
     struct kb_partition **pp)
 {
 	struct kb_broker *b = req->broker;
+	struct kb_reader *r = kb_request_reader(req);
 	const struct kb_meta *meta;
 	struct kb_log *log = NULL;
 	char name[256];
 
-	*pp = kb_manager_find(
-	    b->mgr, &kb_request_reader(req)->parts, topic, index);
+	if (r->parts_now == NULL)
+		r->parts_now = kb_manager_read(b->mgr, &r->parts);
+	*pp = kb_part_map_find(r->parts_now, topic, index);
 	if (*pp != NULL)
 		return KP_NONE;
 	meta = kb_request_meta(req);

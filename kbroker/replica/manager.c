@@ -12,7 +12,7 @@
 #define STATE_LOGGER "state.change.logger"
 
 /* Immutable once published; open addressing, at most half full. */
-struct part_map {
+struct kb_part_map {
 	struct kc_ref ref;
 	uint32_t mask;
 	uint32_t n;
@@ -37,10 +37,10 @@ hash_part(const char *topic, size_t len, int32_t index)
 	return h ^ (h >> 15);
 }
 
-static struct part_map *
+static struct kb_part_map *
 map_new(uint32_t n)
 {
-	struct part_map *map;
+	struct kb_part_map *map;
 	uint32_t cap = 8;
 
 	while (cap < n * 2)
@@ -56,7 +56,7 @@ map_new(uint32_t n)
 static void
 map_ref(void *obj)
 {
-	struct part_map *map = obj;
+	struct kb_part_map *map = obj;
 
 	kc_ref_get(&map->ref);
 }
@@ -64,7 +64,7 @@ map_ref(void *obj)
 static void
 map_unref(void *obj)
 {
-	struct part_map *map = obj;
+	struct kb_part_map *map = obj;
 
 	if (map == NULL || !kc_ref_put(&map->ref))
 		return;
@@ -75,7 +75,7 @@ map_unref(void *obj)
 
 /* Takes over the reference. */
 static void
-map_put(struct part_map *map, struct kb_partition *p)
+map_put(struct kb_part_map *map, struct kb_partition *p)
 {
 	uint32_t at = hash_part(p->topic, strlen(p->topic), p->index);
 
@@ -86,8 +86,8 @@ map_put(struct part_map *map, struct kb_partition *p)
 	map->n++;
 }
 
-static struct kb_partition *
-map_find(const struct part_map *map, struct kc_str topic, int32_t index)
+struct kb_partition *
+kb_part_map_find(const struct kb_part_map *map, struct kc_str topic, int32_t index)
 {
 	uint32_t at;
 
@@ -105,10 +105,10 @@ map_find(const struct part_map *map, struct kc_str topic, int32_t index)
 }
 
 /* A copy with room for more, without those that leave. */
-static struct part_map *
-map_copy(const struct part_map *old, uint32_t more)
+static struct kb_part_map *
+map_copy(const struct kb_part_map *old, uint32_t more)
 {
-	struct part_map *map = map_new(old->n + more);
+	struct kb_part_map *map = map_new(old->n + more);
 
 	if (map == NULL)
 		return NULL;
@@ -122,7 +122,7 @@ int
 kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs)
 {
 	struct kb_manager *m = calloc(1, sizeof *m);
-	struct part_map *map = map_new(0);
+	struct kb_part_map *map = map_new(0);
 
 	KC_ASSERT(*mp == NULL);
 	if (m == NULL || map == NULL) {
@@ -155,11 +155,10 @@ kb_manager_set_id(struct kb_manager *m, int32_t broker_id)
 	m->broker_id = broker_id;
 }
 
-struct kb_partition *
-kb_manager_find(struct kb_manager *m, struct kc_published_slot *slot,
-    struct kc_str topic, int32_t index)
+const struct kb_part_map *
+kb_manager_read(struct kb_manager *m, struct kc_published_slot *slot)
 {
-	return map_find(kc_published_read(&m->map, slot), topic, index);
+	return kc_published_read(&m->map, slot);
 }
 
 void
@@ -285,8 +284,8 @@ take_role(struct kb_manager *m, struct kb_role_change *c)
 void
 kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 {
-	struct part_map *old = m->map.obj; /* only we publish */
-	struct part_map *map = map_copy(old, (uint32_t)n);
+	struct kb_part_map *old = m->map.obj; /* only we publish */
+	struct kb_part_map *map = map_copy(old, (uint32_t)n);
 	uint32_t before;
 
 	if (map == NULL) {
@@ -298,7 +297,7 @@ kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 	for (int i = 0; i < n; i++) {
 		struct kb_role_change *c = &v[i];
 
-		c->part = map_find(map, kc_str(c->topic), c->index);
+		c->part = kb_part_map_find(map, kc_str(c->topic), c->index);
 		if (c->part != NULL) {
 			c->code = check_hosted(m, c);
 			if (c->code == KP_NONE)
@@ -356,12 +355,12 @@ delete_log(struct kb_manager *m, const struct kb_stop *s)
 void
 kb_manager_stop(struct kb_manager *m, struct kb_stop *v, int n)
 {
-	struct part_map *map;
+	struct kb_part_map *map;
 	bool leave = false;
 
 	for (int i = 0; i < n; i++) {
 		struct kb_partition *p =
-		    map_find(m->map.obj, v[i].topic, v[i].index);
+		    kb_part_map_find(m->map.obj, v[i].topic, v[i].index);
 
 		v[i].code = stop_one(m, &v[i], p);
 		if (p != NULL && v[i].remove && v[i].code == KP_NONE)
@@ -378,7 +377,7 @@ void
 kb_manager_each(struct kb_manager *m,
     void (*fn)(void *arg, struct kb_partition *p), void *arg)
 {
-	struct part_map *map = kc_published_get(&m->map);
+	struct kb_part_map *map = kc_published_get(&m->map);
 
 	for (uint32_t i = 0; i <= map->mask; i++)
 		if (map->slots[i] != NULL)

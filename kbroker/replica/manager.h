@@ -16,6 +16,7 @@
 #include "kcommon/base/published.h"
 
 struct kb_manager;
+struct kb_part_map;
 
 /* One partition of a LeaderAndIsr request. */
 struct kb_role_change {
@@ -35,9 +36,15 @@ void kb_manager_close(struct kb_manager **mp);
 /* Once the broker id is known, before anything is hosted. */
 void kb_manager_set_id(struct kb_manager *m, int32_t broker_id);
 
-/* Borrowed until the slot is read again; NULL: not hosted.  @thread slot's */
-struct kb_partition *kb_manager_find(struct kb_manager *m,
-    struct kc_published_slot *slot, struct kc_str topic, int32_t index);
+/*
+ * The partitions hosted at this moment; borrowed until the slot is read again
+ * or released.  @thread the slot's
+ */
+const struct kb_part_map *kb_manager_read(
+    struct kb_manager *m, struct kc_published_slot *slot);
+/* Borrowed from the map; NULL: not hosted. */
+struct kb_partition *kb_part_map_find(
+    const struct kb_part_map *map, struct kc_str topic, int32_t index);
 void kb_manager_release(struct kb_manager *m, struct kc_published_slot *slot);
 
 /*

@@ -52,7 +52,8 @@ apply(struct kb_role_change c)
 static struct kb_partition *
 find(const char *topic, int32_t index)
 {
-	return kb_manager_find(h.mgr, &h.slot, kc_str(topic), index);
+	return kb_part_map_find(
+	    kb_manager_read(h.mgr, &h.slot), kc_str(topic), index);
 }
 
 static int16_t
