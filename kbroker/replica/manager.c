@@ -87,7 +87,8 @@ map_put(struct kb_part_map *map, struct kb_partition *p)
 }
 
 struct kb_partition *
-kb_part_map_find(const struct kb_part_map *map, struct kc_str topic, int32_t index)
+kb_part_map_find(
+    const struct kb_part_map *map, struct kc_str topic, int32_t index)
 {
 	uint32_t at;
 
@@ -255,8 +256,8 @@ host(struct kb_manager *m, struct kb_role_change *c)
 	}
 	kb_log_set_config(log, &lc);
 	tc = kb_topic_config_get(c->tc);
-	if (kb_partition_new(&c->part, c->topic, c->index, m->broker_id, log,
-		tc) != KC_OK) {
+	if (kb_partition_new(
+		&c->part, c->topic, c->index, m->broker_id, log, tc) != KC_OK) {
 		kb_log_put(&log);
 		kb_topic_config_put(&tc);
 		return KP_UNKNOWN_SERVER_ERROR;

@@ -147,7 +147,7 @@ kb_partition_rules(struct kb_partition *p, struct kb_partition_rules *rules)
 	kc_lock_take(&p->lock);
 	code = check_leader(p, -1);
 	tc = p->tc;
-	*rules = (struct kb_partition_rules) {
+	*rules = (struct kb_partition_rules){
 		.max_message_bytes = tc->max_message_bytes,
 		.segment_bytes = tc->segment_bytes,
 		.compact = tc->cleanup_compact,
@@ -268,10 +268,10 @@ kb_partition_read(struct kb_partition *p, struct kb_partition_read *r)
 
 /* Latest, earliest and their kin; false when timestamp is a time. */
 static bool
-list_special(struct kb_partition *p, struct kb_partition_list *l,
-    int64_t last_fetchable)
+list_special(
+    struct kb_partition *p, struct kb_partition_list *l, int64_t last_fetchable)
 {
-	l->at = (struct kb_log_at) { -1, -1, -1 };
+	l->at = (struct kb_log_at){ -1, -1, -1 };
 	switch (l->timestamp) {
 	case KB_LIST_LATEST:
 		l->at.offset = last_fetchable;
@@ -322,7 +322,7 @@ kb_partition_list(struct kb_partition *p, struct kb_partition_list *l)
 	if (rc != KC_OK)
 		return failed(p, rc);
 	if (l->at.offset >= last)
-		l->at = (struct kb_log_at) { -1, -1, -1 };
+		l->at = (struct kb_log_at){ -1, -1, -1 };
 	if (l->at.offset < 0 && l->consumer && epoch_start > b.hw)
 		return KP_OFFSET_NOT_AVAILABLE;
 	return KP_NONE;

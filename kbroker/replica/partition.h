@@ -84,9 +84,8 @@ struct kb_partition_rules {
 };
 
 /* Takes over one reference of log and of tc.  KC_OK or KC_ENOMEM. */
-int kb_partition_new(struct kb_partition **pp, const char *topic,
-    int32_t index, int32_t broker_id, struct kb_log *log,
-    struct kb_topic_config *tc);
+int kb_partition_new(struct kb_partition **pp, const char *topic, int32_t index,
+    int32_t broker_id, struct kb_log *log, struct kb_topic_config *tc);
 struct kb_partition *kb_partition_get(struct kb_partition *p);
 void kb_partition_put(struct kb_partition **pp);
 

@@ -128,8 +128,8 @@ key_fill(char *key, size_t len, bool by_id, const struct kb_fetch_part *p)
 
 	memcpy(key, &p->partition, n);
 	if (len > n)
-		memcpy(key + n, by_id ? (const void *)p->topic_id.b : p->topic.p,
-		    len - n);
+		memcpy(key + n,
+		    by_id ? (const void *)p->topic_id.b : p->topic.p, len - n);
 }
 
 static struct kb_session_part *
@@ -178,7 +178,7 @@ part_set(struct kb_session *ses, const struct kb_fetch_part *p)
 	part->ask.told_log_start = told_log_start;
 	part->ask.topic = ses->by_id ?
 	    KC_STR_NULL :
-	    (struct kc_str) { part->key + sizeof p->partition,
+	    (struct kc_str){ part->key + sizeof p->partition,
 		    (int32_t)(len - sizeof p->partition) };
 	part->ask.cached = part;
 	return KC_OK;
@@ -295,7 +295,7 @@ kb_sessions_begin(struct kb_sessions *s, int64_t now_ms,
     const struct kb_session_ask *ask, struct kc_arena *arena,
     struct kb_fetch_ctx *ctx)
 {
-	*ctx = (struct kb_fetch_ctx) { .follower = ask->follower,
+	*ctx = (struct kb_fetch_ctx){ .follower = ask->follower,
 		.by_id = ask->by_id };
 	if (ask->epoch == EPOCH_INITIAL || ask->epoch == EPOCH_FINAL)
 		return begin_full(s, ask, arena, ctx);
@@ -326,8 +326,8 @@ kb_fetch_ctx_include(struct kb_fetch_ctx *ctx, struct kb_fetch_part *part,
 
 /* May this one make room for a session of nparts?  Kafka's EvictableKey. */
 static bool
-evictable(const struct kb_session *old, int64_t now_ms, bool follower,
-    int32_t nparts)
+evictable(
+    const struct kb_session *old, int64_t now_ms, bool follower, int32_t nparts)
 {
 	if (old->busy)
 		return false;
@@ -395,7 +395,8 @@ kb_sessions_finish(
 	kc_lock_take(&s->lock);
 	if (make_room(s, now_ms, ctx->follower, ses->nparts)) {
 		do {
-			ses->id = (int32_t)kc_rand_below(s->rand, INT32_MAX - 1);
+			ses->id =
+			    (int32_t)kc_rand_below(s->rand, INT32_MAX - 1);
 			ses->id += 1;
 			HASH_FIND_INT(s->hash, &ses->id, clash);
 		} while (clash != NULL);
@@ -430,8 +431,7 @@ kb_fetch_ctx_end(struct kb_sessions *s, struct kb_fetch_ctx *ctx)
 }
 
 void
-kb_sessions_count(
-    struct kb_sessions *s, int32_t *nsessions, int64_t *nparts)
+kb_sessions_count(struct kb_sessions *s, int32_t *nsessions, int64_t *nparts)
 {
 	kc_lock_take(&s->lock);
 	*nsessions = s->n;

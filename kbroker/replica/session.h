@@ -99,7 +99,7 @@ int32_t kb_sessions_finish(
 void kb_fetch_ctx_end(struct kb_sessions *s, struct kb_fetch_ctx *ctx);
 
 /* Sessions and partitions in them, for metrics. */
-void kb_sessions_count(struct kb_sessions *s, int32_t *nsessions,
-    int64_t *nparts);
+void kb_sessions_count(
+    struct kb_sessions *s, int32_t *nsessions, int64_t *nparts);
 
 #endif

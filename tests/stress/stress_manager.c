@@ -88,8 +88,8 @@ reader(void *arg)
 	kc_rand_init_seed(&rand, (uint64_t)(uintptr_t)arg);
 	while (!atomic_load(&done)) {
 		int32_t index = (int32_t)kc_rand_below(&rand, PARTS);
-		struct kb_partition *p =
-		    kb_manager_find(mgr, &slot, KC_STR_LIT("t"), index);
+		struct kb_partition *p = kb_part_map_find(
+		    kb_manager_read(mgr, &slot), KC_STR_LIT("t"), index);
 
 		if (++i % 64 == 0)
 			kb_manager_release(mgr, &slot);
