@@ -440,6 +440,8 @@ append_locked(struct kb_log *log, struct kb_append *a, struct plan *pl)
 	a->first_offset = pl->first;
 	a->last_offset = pl->last;
 	a->count = (int32_t)(pl->last - pl->first) + 1;
+	if (kb_tail_wants_ahead(log))
+		kb_log_kick(log, KB_WORK_AHEAD);
 	return KC_OK;
 }
 

@@ -202,6 +202,7 @@ kb_log_dirs_delete(
 	char name[KB_NAME_MAX + 16], gone[KB_NAME_MAX];
 	struct kb_log *log = NULL;
 	struct kb_dirs_entry *e;
+	int64_t delay_ms;
 	struct kc_uuid id;
 	struct kb_dir *dir;
 	int rc;
@@ -214,6 +215,7 @@ kb_log_dirs_delete(
 		entry_remove(dirs, e);
 	else
 		e = NULL; /* somebody else was faster */
+	delay_ms = dirs->defaults.file_delete_delay_ms;
 	kc_lock_drop(&dirs->lock);
 	if (e == NULL) {
 		kb_log_put(&log);
@@ -230,8 +232,7 @@ kb_log_dirs_delete(
 		    "Log for partition %s is renamed to %s/%s and is "
 		    "scheduled for deletion",
 		    name, dir->path, gone);
-		kb_dir_discard(
-		    dir, gone, -1, dirs->defaults.file_delete_delay_ms);
+		kb_dir_discard(dir, gone, -1, delay_ms);
 		kb_dir_soon(dir, KB_TASK_RECOVERY_POINTS);
 		kb_dir_soon(dir, KB_TASK_STARTS);
 		kb_dir_soon(dir, KB_TASK_HW);

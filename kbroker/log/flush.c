@@ -171,6 +171,9 @@ kb_log_work(struct kb_log *log, bool *checkpoint)
 
 	if (!kb_log_usable(log))
 		return KC_OK;
+	/* First: somebody appends to it right now. */
+	if ((bits & KB_WORK_AHEAD) != 0 && (rc = kb_tail_ahead(log)) != KC_OK)
+		return kb_log_disk(log, rc, "reserving space");
 	if ((bits & KB_WORK_FLUSH) != 0) {
 		kc_lock_take(&log->lock);
 		upto = log->flush_to;

@@ -34,6 +34,7 @@ enum kb_log_work { /* bits: what the flush thread is asked for */
 	KB_WORK_FLUSH = 1, /* sync up to flush_to */
 	KB_WORK_EPOCHS = 2, /* write leader-epoch-checkpoint */
 	KB_WORK_CHECKPOINT = 4, /* the dir's recovery points went back */
+	KB_WORK_AHEAD = 8, /* space and pages ahead of the writer */
 };
 
 /* Boundaries of batches at the end of the active segment, newest last. */
@@ -180,6 +181,13 @@ bool kb_ring_floor(
 /* Room for len bytes after the active segment's end, mapped. */
 int kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns);
 int kb_tail_unmap(struct kb_log *log);
+/* Is it time for kb_tail_ahead()? */
+bool kb_tail_wants_ahead(const struct kb_log *log);
+/*
+ * Reserves space and makes pages present before the appender needs them.
+ * @thread flush, without locks
+ */
+int kb_tail_ahead(struct kb_log *log);
 /* The file was cut: nothing is reserved beyond size. */
 void kb_tail_reset(struct kb_log *log, int64_t size);
 

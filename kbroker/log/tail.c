@@ -16,6 +16,10 @@
 #define ALIGN (64 << 10)
 /* Pages made present at a time, with one call instead of a fault each. */
 #define POPULATE (256 << 10)
+/* A segment of this size is worth work ahead of its writer. */
+#define AHEAD_FROM (1 << 20)
+/* So much is made present ahead of it. */
+#define AHEAD_PAGES (1 << 20)
 
 void
 kb_tail_reset(struct kb_log *log, int64_t size)
@@ -109,4 +113,113 @@ kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns)
 	t->populated = end;
 	/* Anything else than a bad disk: the copy takes its faults itself. */
 	return rc == KC_EIO ? rc : KC_OK;
+}
+
+/* Half of the last step is used up. */
+static bool
+wants_space(const struct kb_log *log, int64_t size)
+{
+	const struct kb_tail *t = &log->tail;
+
+	return t->reserved - size < t->step / 4 &&
+	    t->reserved < log->cfg.segment_bytes;
+}
+
+static bool
+wants_pages(const struct kb_log *log, int64_t size)
+{
+	const struct kb_tail *t = &log->tail;
+
+	return t->map != NULL && t->populated - size < AHEAD_PAGES / 2 &&
+	    t->populated < t->from + (int64_t)t->len;
+}
+
+bool
+kb_tail_wants_ahead(const struct kb_log *log)
+{
+	int64_t size = kb_log_active(log)->size;
+
+	return size >= AHEAD_FROM &&
+	    (wants_space(log, size) || wants_pages(log, size));
+}
+
+/* Pages in small pieces: the appender waits for one at most. */
+static int
+populate_ahead(struct kb_log *log)
+{
+	struct kb_tail *t = &log->tail;
+	bool more = true;
+	int rc = KC_OK;
+	int64_t end, size;
+
+	while (more && rc == KC_OK) {
+		kc_lock_take(&log->write);
+		size = log->nseg > 0 ? kb_log_active(log)->size : 0;
+		more = kb_log_usable(log) && log->nseg > 0 && t->map != NULL &&
+		    t->populated - size < AHEAD_PAGES &&
+		    t->populated < t->from + (int64_t)t->len;
+		if (more) {
+			end = KC_MIN(
+			    t->from + (int64_t)t->len, t->populated + POPULATE);
+			rc = log->pl.f->populate(
+			    t->map + (t->populated - t->from),
+			    (size_t)(end - t->populated));
+			t->populated = end;
+		}
+		kc_lock_drop(&log->write);
+	}
+	return rc == KC_EIO ? rc : KC_OK;
+}
+
+/* What space was reserved without the lock: count it, or give it back. */
+static int
+settle_ahead(
+    struct kb_log *log, struct kb_segment *seg, int64_t from, int64_t target)
+{
+	struct kb_tail *t = &log->tail;
+
+	if (log->nseg == 0 || kb_log_active(log) != seg)
+		/*
+		 * Rolled meanwhile.  No recovery point has passed this: it is
+		 * this very thread that moves them.
+		 */
+		return log->pl.f->truncate(seg->file->fd, seg->size);
+	if (t->reserved == from) {
+		t->reserved = target;
+		t->step = KC_MIN(t->step * 2, STEP_MAX);
+	}
+	return KC_OK;
+}
+
+int
+kb_tail_ahead(struct kb_log *log)
+{
+	struct kb_segment *seg = NULL;
+	int64_t from = 0, target = 0;
+	int rc = KC_OK;
+
+	kc_lock_take(&log->write);
+	if (kb_log_usable(log) && log->nseg > 0 &&
+	    kb_log_active(log)->file != NULL &&
+	    wants_space(log, kb_log_active(log)->size)) {
+		from = log->tail.reserved;
+		target = KC_MIN(from + log->tail.step, log->cfg.segment_bytes);
+		kc_lock_take(&log->lock);
+		seg = kb_log_segment_ref(kb_log_active(log));
+		kc_lock_drop(&log->lock);
+	}
+	kc_lock_drop(&log->write);
+	if (seg != NULL) {
+		/* May wait for the journal, which is why it is done here. */
+		rc = log->pl.f->allocate(seg->file->fd, from, target - from);
+		kc_lock_take(&log->write);
+		if (rc == KC_OK)
+			rc = settle_ahead(log, seg, from, target);
+		kc_lock_drop(&log->write);
+		kb_log_segment_unref(log, &seg);
+	}
+	/* A full disk is told to who needs the space. */
+	if (rc == KC_ENOSPC)
+		rc = KC_OK;
+	return rc == KC_OK ? populate_ahead(log) : rc;
 }

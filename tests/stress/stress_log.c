@@ -180,8 +180,8 @@ open_dirs(void)
 	cfg.retention_check_ms = 30;
 	cfg.initial_delay_ms = 1;
 	cfg.producer_check_ms = 50;
-	cfg.log.segment_bytes = 200000;
-	cfg.log.retention_bytes = 1000000;
+	cfg.log.segment_bytes = 3000000;
+	cfg.log.retention_bytes = 10000000;
 	cfg.log.flush_messages = 1000;
 	cfg.log.flush_ms = 20;
 	cfg.log.file_delete_delay_ms = 10;
