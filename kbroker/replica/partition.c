@@ -232,6 +232,23 @@ kb_partition_ack(struct kb_partition *p, int64_t required, int32_t leader_epoch)
 	return code;
 }
 
+/*
+ * Only a replica of the partition is shown what is not committed (Kafka's
+ * followerReplicaOrThrow).  @locks p->lock is held
+ */
+static int16_t
+check_replica(const struct kb_partition *p, const struct kb_partition_read *r)
+{
+	if (r->replica_id < 0)
+		return KP_NONE;
+	if (r->replica_id != p->broker_id)
+		for (int32_t i = 0; i < p->nreplicas; i++)
+			if (p->replicas[i] == r->replica_id)
+				return KP_NONE;
+	return r->leader_epoch >= 0 ? KP_UNKNOWN_LEADER_EPOCH :
+				      KP_NOT_LEADER_OR_FOLLOWER;
+}
+
 int16_t
 kb_partition_read(struct kb_partition *p, struct kb_partition_read *r)
 {
@@ -242,6 +259,8 @@ kb_partition_read(struct kb_partition *p, struct kb_partition_read *r)
 	r->diverging_end = -1;
 	kc_lock_take(&p->lock);
 	code = check_leader(p, r->leader_epoch);
+	if (code == KP_NONE)
+		code = check_replica(p, r);
 	r->current_leader = p->leader;
 	r->current_epoch = p->leader_epoch;
 	kc_lock_drop(&p->lock);

@@ -115,7 +115,7 @@ struct kb_partition_read {
 	struct kb_log_read rd;
 	int32_t leader_epoch; /* the fetcher's, -1 unknown */
 	int32_t last_fetched_epoch; /* -1 none */
-	int32_t replica_id; /* -1 a consumer */
+	int32_t replica_id; /* below 0: a consumer */
 
 	/* Out. */
 	struct kb_log_slice slice; /* to be ended by the caller */

@@ -518,6 +518,30 @@ Test(kb_partition, offsets_out_of_range)
 	cr_assert_eq(read_to(2, KB_READ_HW, &end), KP_NONE);
 }
 
+/* Who says it is a replica and is none gets nothing; nor are we our own. */
+Test(kb_partition, only_replicas_are_followers)
+{
+	static const int32_t strangers[] = { KT_ME, 3, INT32_MAX };
+	struct kb_partition_read r;
+
+	fill(); /* replicas 1 and 2 */
+	for (size_t i = 0; i < KC_COUNT(strangers); i++) {
+		memset(&r, 0, sizeof r);
+		r.replica_id = strangers[i];
+		r.last_fetched_epoch = -1;
+		r.leader_epoch = -1;
+		cr_assert_eq(
+		    kb_partition_read(p, &r), KP_NOT_LEADER_OR_FOLLOWER);
+		r.leader_epoch = 1;
+		cr_assert_eq(kb_partition_read(p, &r), KP_UNKNOWN_LEADER_EPOCH);
+	}
+	r.rd.max_bytes = 10000;
+	r.replica_id = 2;
+	cr_assert_eq(kb_partition_read(p, &r), KP_NONE);
+	cr_assert_eq(r.slice.end_offset, 5);
+	kb_log_slice_fini(&r.slice);
+}
+
 /* Where the fetcher's history leaves ours, by its last epoch (KIP-595). */
 Test(kb_partition, diverging_histories)
 {
@@ -539,9 +563,9 @@ Test(kb_partition, diverging_histories)
 	};
 
 	p = kt_partition(&h, "");
-	lead(1, me, 1, 1);
+	lead(1, me, 1, 2);
 	kt_produce_ok(p, 3, TS);
-	lead(3, me, 1, 1);
+	lead(3, me, 1, 2);
 	kt_produce_ok(p, 2, TS);
 	for (size_t i = 0; i < KC_COUNT(asks); i++) {
 		struct kb_partition_read r = {
