@@ -156,8 +156,9 @@ dir_offline_control(struct kc_task *task)
 	struct kb_broker *b = e->b;
 
 	free(e);
-	if (b->mgr == NULL || b->start->phase != READY)
-		return; /* still starting: LeaderAndIsr will tell */
+	if (b->mgr == NULL || b->start->phase != READY ||
+	    atomic_load(&b->stopping))
+		return; /* while it starts LeaderAndIsr will tell */
 	kb_manager_wake_offline(b->mgr);
 	if (kc_fiber_start(b->control, announce_dir, b) != KC_OK)
 		kc_log(KC_LOG_ERROR, LOGGER, "Out of memory");
@@ -725,6 +726,12 @@ finish(void *arg)
 	drain(b);
 	if (b->ctl != NULL)
 		kb_controller_stop(b->ctl);
+	/*
+	 * Who waits for a ZooKeeper that does not answer is ended by this, now,
+	 * while the net threads are there to take the answers.
+	 */
+	if (b->control_requests > 0 || b->start->waiter != NULL)
+		kzk_close(&b->zk);
 	set_phase(b, STOPPED, KC_OK);
 }
 

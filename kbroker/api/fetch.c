@@ -3,9 +3,9 @@
  *
  * The session says which partitions; each is read in order, sharing the
  * request's bytes; the answer goes at once when there is enough, an error
- * or nothing to wait for, and otherwise when the partitions have moved or max_wait_ms
- * is over (kafka.server.DelayedFetch).  Records are ranges of log files and are
- * sent from there.
+ * or nothing to wait for, and otherwise when the partitions have moved or
+ * max_wait_ms is over (kafka.server.DelayedFetch).  Records are ranges of log
+ * files and are sent from there.
  */
 #include "kbroker/api/api.h"
 #include "kbroker/api/fetch_old.h"
@@ -57,7 +57,7 @@ release_reads(struct fetch *f)
 		it->aborted = NULL;
 		it->naborted = 0;
 		it->converted = NULL;
-		it->records = (struct kc_records) { .len = 0 };
+		it->records = (struct kc_records){ .len = 0 };
 	}
 }
 
@@ -94,7 +94,7 @@ parse_parts(struct fetch *f, int32_t *n)
 			const struct kp_fetch_partition *p =
 			    &t->partitions.v[j];
 
-			*at++ = (struct kb_fetch_part) {
+			*at++ = (struct kb_fetch_part){
 				.topic = f->ctx.by_id ? KC_STR_NULL : t->topic,
 				.topic_id = t->topic_id,
 				.partition = p->partition,
@@ -128,7 +128,7 @@ parse_forgotten(struct fetch *f, int32_t *n)
 		    &in->forgotten_topics_data.v[i];
 
 		for (int32_t j = 0; j < t->partitions.n; j++)
-			*at++ = (struct kb_fetch_part) {
+			*at++ = (struct kb_fetch_part){
 				.topic = f->ctx.by_id ? KC_STR_NULL : t->topic,
 				.topic_id = t->topic_id,
 				.partition = t->partitions.v[j],
@@ -213,7 +213,7 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 {
 	struct kb_partition_read *r = &it->r;
 
-	*r = (struct kb_partition_read) {
+	*r = (struct kb_partition_read){
 		.rd = { .offset = it->part->fetch_offset,
 		    .max_bytes = (int32_t)KC_MIN(
 			(int64_t)KC_MAX(it->part->max_bytes, 0), *left),
@@ -223,15 +223,15 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 		.last_fetched_epoch = it->part->last_fetched_epoch,
 		.replica_id = f->replica_id,
 	};
-	it->records = (struct kc_records) { .len = 0 };
+	it->records = (struct kc_records){ .len = 0 };
 	it->now = it->p == NULL ? it->code : kb_partition_read(it->p, r);
 	if (it->now == KP_NONE && r->slice.len > 0)
-		it->records = (struct kc_records) { .len = r->slice.len,
+		it->records = (struct kc_records){ .len = r->slice.len,
 			.file = r->slice.file,
 			.file_off = r->slice.pos };
 	if (it->now == KP_NONE && f->req->version < 10)
-		it->now = kb_fetch_old(f->req, it->p, r, &it->records,
-		    &it->converted);
+		it->now = kb_fetch_old(
+		    f->req, it->p, r, &it->records, &it->converted);
 	if (it->now == KP_NONE && f->isolation == KB_READ_LSO &&
 	    r->slice.len > 0 &&
 	    kb_log_aborted(it->p->log, it->part->fetch_offset,
@@ -239,7 +239,7 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 		it->now = KP_UNKNOWN_SERVER_ERROR;
 	if (it->now != KP_NONE || r->diverging_epoch >= 0) {
 		f->urgent = true;
-		it->records = (struct kc_records) { .len = 0 };
+		it->records = (struct kc_records){ .len = 0 };
 	}
 	if (it->records.len > 0) {
 		f->bytes += it->records.len;
@@ -248,11 +248,17 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 	}
 }
 
+static int64_t
+answer_max(const struct fetch *f)
+{
+	return KC_MIN(KC_MAX(f->in->max_bytes, 0),
+	    f->req->broker->config->fetch_max_bytes);
+}
+
 static void
 read_all(struct fetch *f)
 {
-	int64_t left = KC_MIN(
-	    KC_MAX(f->in->max_bytes, 0), f->req->broker->config->fetch_max_bytes);
+	int64_t left = answer_max(f);
 	bool min_one = f->req->version >= 3;
 
 	release_reads(f);
@@ -336,15 +342,14 @@ fill_endpoints(struct fetch *f)
 static bool
 same_topic(const struct item *a, const struct item *b, bool by_id)
 {
-	return by_id ?
-	    kc_uuid_eq(&a->part->topic_id, &b->part->topic_id) :
-	    kc_str_eq(a->part->topic, b->part->topic);
+	return by_id ? kc_uuid_eq(&a->part->topic_id, &b->part->topic_id) :
+		       kc_str_eq(a->part->topic, b->part->topic);
 }
 
 /* How many partitions from i on go under one topic of the answer. */
 static int32_t
-run_length(const struct fetch *f, const struct item *const *told, int32_t n,
-    int32_t i)
+run_length(
+    const struct fetch *f, const struct item *const *told, int32_t n, int32_t i)
 {
 	int32_t len = 1;
 
@@ -395,7 +400,8 @@ build(struct fetch *f)
 		len = run_length(f, told, n, i);
 		t->topic = told[i]->part->topic;
 		t->topic_id = told[i]->part->topic_id;
-		if (!KP_ARRAY(a, &t->partitions, fetch_resp_partition_data, len))
+		if (!KP_ARRAY(
+			a, &t->partitions, fetch_resp_partition_data, len))
 			return false;
 		for (int32_t j = 0; j < len; j++)
 			fill_item(f, told[i + j], &t->partitions.v[j]);
@@ -419,11 +425,14 @@ static bool
 retry(struct kb_park *park, bool last)
 {
 	struct fetch *f = park->arg;
+	int64_t min;
 
 	kb_request_turn(f->req);
+	/* Waiting for more than the answer may hold would be for ever. */
+	min = KC_MIN(f->in->min_bytes, answer_max(f));
 	read_all(f);
 	if (!last && !f->urgent && f->nitems > 0 && f->in->max_wait_ms > 0 &&
-	    f->bytes < f->in->min_bytes)
+	    f->bytes < min)
 		return false;
 	if (!build(f))
 		fail_whole(f, KP_UNKNOWN_SERVER_ERROR);

@@ -625,6 +625,23 @@ Test(kb_api_data, fetch_waits_for_records)
 	call_close(&c);
 }
 
+/* min_bytes beyond max_bytes is no more than that (KafkaApis). */
+Test(kb_api_data, fetch_of_more_than_it_takes)
+{
+	struct kp_fetch_req *in;
+	struct call c;
+
+	roles(1, me, 1, "");
+	cr_assert_eq(produce_one(1, "t", 0, 5), KP_NONE);
+	in = fetch_of(&c, 12, 2, 60000);
+	in->min_bytes = INT32_MAX;
+	in->max_bytes = 10;
+	call(&c);
+	cr_assert_eq(c.how, KB_REPLY);
+	cr_assert_gt(fetched(&c)[0].records.len, 0);
+	call_close(&c);
+}
+
 Test(kb_api_data, fetch_waits_no_longer_than_asked)
 {
 	struct call c;
