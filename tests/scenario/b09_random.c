@@ -16,7 +16,7 @@
 #include "kcommon/base/err.h"
 #include "kcommon/proto/header.h"
 #include "kcommon/proto/kp_rand.h"
-#include "tests/lib/client.h"
+#include "tests/lib/cluster.h"
 #include "tests/lib/test.h"
 #include "tests/lib/wire.h"
 
