@@ -1,8 +1,10 @@
 #include "kbroker/broker.h"
 
 #include "kbroker/api/api.h"
+#include "kbroker/changes.h"
 #include "kbroker/controller/controller.h"
 #include "kbroker/core.h"
+#include "kbroker/dynamic.h"
 #include "kbroker/net/net.h"
 #include "kbroker/pids.h"
 #include "kbroker/register.h"
@@ -112,7 +114,7 @@ tls_of(struct kb_broker *b, const struct kb_endpoint *ep, bool server,
 
 	if (ep->protocol != KB_PROTOCOL_SSL)
 		return KC_OK;
-	kb_listener_tls_params(b->config, ep, server, &p);
+	kb_listener_tls_params(b->live, ep, server, &p);
 	rc = kc_tls_open(tlsp, &p, err, sizeof err);
 	if (rc != KC_OK)
 		kc_log(KC_LOG_FATAL, LOGGER, "Listener %s: %s", ep->name, err);
@@ -343,20 +345,30 @@ start_identity(struct kb_broker *b, struct kb_log_identity *id)
 	return kb_log_dirs_identity(b->dirs, id);
 }
 
+/* What ZooKeeper says of this broker's settings and of the topics'. */
+static int
+start_settings(struct kb_broker *b)
+{
+	struct kb_log_config lc;
+	int rc;
+
+	if ((rc = kb_dynamic_load(b)) != KC_OK ||
+	    (rc = kb_topics_open(&b->topics, b->zk, b->live)) != KC_OK ||
+	    (rc = kb_topics_load(b->topics)) != KC_OK)
+		return rc;
+	kb_log_config_topic(&lc, kb_topics_get(b->topics, KC_STR_NULL));
+	kb_log_dirs_set_defaults(b->dirs, &lc);
+	return KC_OK;
+}
+
 static int
 start_logs(struct kb_broker *b)
 {
 	struct kb_log_dirs_config d;
 	struct kb_log_identity id;
-	struct kb_topic_config *defaults;
 	int rc;
 
-	if ((rc = kb_topics_open(&b->topics, b->zk, b->config)) != KC_OK ||
-	    (rc = kb_topics_load(b->topics)) != KC_OK)
-		return rc;
 	dirs_config(b, &d);
-	defaults = kb_topics_get(b->topics, KC_STR_NULL);
-	kb_log_config_topic(&d.log, defaults);
 	b->start->events = (struct kb_log_events) { .arg = b,
 		.dir_offline = on_dir_offline,
 		.topic_config = topic_log_config };
@@ -364,6 +376,8 @@ start_logs(struct kb_broker *b)
 	    &b->dirs, &b->env->c, &d, &b->start->events, &id);
 	if (rc == KC_OK)
 		rc = start_identity(b, &id);
+	if (rc == KC_OK)
+		rc = start_settings(b);
 	if (rc == KC_OK)
 		rc = kb_log_dirs_load(b->dirs);
 	b->start->loaded = rc == KC_OK;
@@ -407,7 +421,7 @@ start_listener(struct kb_broker *b, int i)
 						      i == l->inter_broker,
 		.protected = i == l->inter_broker,
 		.max_connections = (int)kb_config_listener_int(
-		    b->config, ep->name, "max.connections"),
+		    b->live, ep->name, "max.connections"),
 	};
 	int rc = tls_of(b, ep, true, &tls);
 
@@ -456,7 +470,7 @@ start_control(struct kb_broker *b)
 		.env = &b->env->c,
 		.loop = b->control,
 		.zk = b->zk,
-		.config = b->config,
+		.config = b->live,
 		.broker_id = b->id,
 		.listener = control_listener(b),
 	};
@@ -515,7 +529,14 @@ start_steps(struct kb_broker *b)
 	atomic_store(&b->epoch, epoch);
 	b->start->registered = true;
 	kb_controller_start(b->ctl);
-	return KC_OK;
+	return kb_changes_open(&b->changes,
+	    &(struct kb_changes_params) { .zk = b->zk,
+		.clock = b->env->c.clock,
+		.dir = KZK_CONFIG_CHANGES,
+		.prefix = KZK_CONFIG_CHANGE_PREFIX,
+		.decode = kb_dynamic_decode,
+		.changed = kb_dynamic_changed,
+		.arg = b });
 }
 
 /* The start waits on this list for the first UpdateMetadata. */
@@ -603,6 +624,7 @@ kb_broker_open(struct kb_broker **brokerp, const struct kb_env *env,
 	}
 	b->env = env;
 	b->config = config;
+	b->live = kb_config_get(config);
 	b->id = -1;
 	b->start = s;
 	s->owner = b;
@@ -724,6 +746,8 @@ finish(void *arg)
 	     ms += DRAIN_STEP_MS)
 		kc_fiber_sleep(DRAIN_STEP_MS);
 	drain(b);
+	if (b->changes != NULL)
+		kb_changes_stop(b->changes);
 	if (b->ctl != NULL)
 		kb_controller_stop(b->ctl);
 	/*
@@ -802,7 +826,9 @@ kb_broker_close(struct kb_broker **brokerp)
 	kb_controller_close(&b->ctl);
 	kb_pids_close(&b->pids);
 	kb_toctl_close(&b->toctl);
+	kb_changes_close(&b->changes);
 	kb_topics_close(&b->topics);
+	kb_dynamic_close(b);
 	kb_sessions_close(&b->sessions);
 	kb_meta_cache_fini(&b->meta);
 	kc_tls_put(&s->client_tls);

@@ -15,6 +15,8 @@
 #include "kbroker/replica/manager.h"
 #include "kbroker/replica/session.h"
 
+struct kb_altering;
+struct kb_changes;
 struct kb_controller;
 struct kb_making;
 struct kb_net;
@@ -41,7 +43,7 @@ struct kb_broker {
 	unsigned magic;
 #define KB_BROKER_MAGIC 0xb20ce2a1
 	const struct kb_env *env;
-	const struct kb_config *config;
+	const struct kb_config *config; /* as the file says */
 
 	/* Set while starting, constant once requests are served. */
 	int32_t id;
@@ -70,6 +72,14 @@ struct kb_broker {
 	atomic_bool stopping;
 	int control_requests; /* in fibers of the control thread, its own */
 	struct kc_fiber *drained; /* wants to hear when that is 0 */
+	/*
+	 * The settings that hold: dynamic ones over config's (dynamic.h).  Own
+	 * reference.  The control thread's alone once it serves requests.
+	 */
+	struct kb_config *live;
+	struct kc_props *dyn[2]; /* of this broker, of all */
+	struct kb_changes *changes; /* reads /config/changes */
+	struct kb_altering *altering; /* settings being changed; control's */
 	struct kb_making *making; /* topics being made; the control thread's */
 
 	struct kb_start *start; /* broker.c: start, stop, threads */

@@ -116,6 +116,44 @@ put(struct kb_topics *t, struct kc_str name, struct kb_topic_config *tc)
 	return KC_OK;
 }
 
+/* The same settings of a topic over others of the broker. */
+static int
+rebase(struct kb_topic_config **tcp, const struct kb_config *config,
+    const char *name)
+{
+	const struct kc_conf *conf = &(*tcp)->conf;
+	struct kb_topic_config *tc = NULL;
+	struct kc_props *own = NULL;
+	int rc = kc_props_open(&own);
+
+	for (size_t i = 0; i < conf->n && rc == KC_OK; i++)
+		rc = kc_props_set(
+		    own, conf->set[i].item->name, conf->set[i].text);
+	if (rc == KC_OK)
+		rc = kb_topic_config_load(&tc, config, name, own);
+	kc_props_close(&own);
+	if (rc != KC_OK)
+		return rc;
+	kb_topic_config_put(tcp);
+	*tcp = tc;
+	return KC_OK;
+}
+
+int
+kb_topics_set_broker(struct kb_topics *t, const struct kb_config *config)
+{
+	struct topic *e, *tmp;
+	int rc = rebase(&t->defaults, config, ""), err;
+
+	t->config = config;
+	HASH_ITER(hh, t->hash, e, tmp) {
+		err = rebase(&e->tc, config, e->name);
+		if (rc == KC_OK)
+			rc = err;
+	}
+	return rc;
+}
+
 /* The node's data (null: no node) becomes the topic's configuration. */
 static int
 take(struct kb_topics *t, struct kc_str name, struct kc_str data)
@@ -165,8 +203,7 @@ kb_topics_refresh(struct kb_topics *t, const struct kc_str *names, int n)
 	for (int i = 0; i < n && rc == KC_OK; i++) {
 		rc = kzk_path_config(&path, KZK_CONFIG_TOPICS, names[i]);
 		if (rc == KC_OK)
-			(void)kzk_batch_add(
-			    b, kzk_op_get(t->zk, path.s, NULL));
+			(void)kzk_batch_add(b, kzk_op_get(t->zk, path.s, NULL));
 	}
 	if (rc != KC_OK) {
 		kzk_batch_close(&b);

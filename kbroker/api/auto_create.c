@@ -78,7 +78,7 @@ kb_auto_create(struct kb_broker *b, struct kc_str name)
 	bool busy = false;
 	int16_t code;
 
-	describe(&w, b->config, name);
+	describe(&w, b->live, name);
 	code = kb_topic_make(b, &p, &w.topic, false, &busy);
 	kb_topic_plan_close(&p);
 	/* Another request of this broker is at it, or it must be tried again.

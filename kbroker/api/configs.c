@@ -136,7 +136,7 @@ describe_configs(struct kb_request *req)
 	const struct kp_describe_configs_req *in = req->msg;
 	struct kp_describe_configs_resp *out = req->resp;
 	struct kb_broker *b = req->broker;
-	struct kb_describe d = { .config = b->config,
+	struct kb_describe d = { .config = b->live,
 		.broker_id = b->id,
 		.synonyms = in->include_synonyms,
 		.documentation = in->include_documentation,

@@ -86,7 +86,7 @@ make(struct kb_broker *b, struct kb_topic_plan *p, bool only_check)
 	int16_t code = kb_create_check_absent(b->zk, p->topic.name, &p->why);
 
 	if (code == KP_NONE)
-		code = kb_topic_plan_check(p, b->config);
+		code = kb_topic_plan_check(p, b->live);
 	if (code != KP_NONE || only_check)
 		return code;
 	return kb_create_topic(b->zk, &p->topic, p->own, &p->why);
@@ -99,7 +99,7 @@ kb_topic_make(struct kb_broker *b, struct kb_topic_plan *p,
 	struct kb_making self = { .name = in->name };
 	struct kb_meta *meta = kb_meta_get(&b->meta);
 	int16_t code =
-	    kb_topic_plan_open(p, in, meta, b->config, b->env->c.rand);
+	    kb_topic_plan_open(p, in, meta, b->live, b->env->c.rand);
 
 	kb_meta_unref(&meta);
 	if (code == KP_NONE && !only_check && is_making(b, in->name)) {
@@ -142,7 +142,7 @@ create_one(struct kb_request *req, const struct kp_creatable_topic *in,
 		*nparts = p.topic.nparts;
 		if (req->version >= 5 &&
 		    kb_topic_plan_describe(
-			&p, req->broker->config, true, &req->arena, o) != KC_OK)
+			&p, req->broker->live, true, &req->arena, o) != KC_OK)
 			o->topic_config_error_code = KP_UNKNOWN_SERVER_ERROR;
 		if (!all->validate_only)
 			o->topic_id = p.topic.id;

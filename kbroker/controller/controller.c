@@ -270,6 +270,13 @@ kb_controller_open(
 }
 
 void
+kb_controller_set_config(
+    struct kb_controller *c, const struct kb_config *config)
+{
+	c->p.config = config;
+}
+
+void
 kb_controller_start(struct kb_controller *c)
 {
 	ctl_post(c, CTL_STARTUP, -1, NULL);

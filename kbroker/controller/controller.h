@@ -40,6 +40,12 @@ struct kb_controller_params {
 
 int kb_controller_open(
     struct kb_controller **cp, const struct kb_controller_params *p);
+/*
+ * Other settings of the broker, which live on until the next call; those
+ * that need a restart are the same.
+ */
+void kb_controller_set_config(
+    struct kb_controller *c, const struct kb_config *config);
 /* Registered: watch /controller and try to be it. */
 void kb_controller_start(struct kb_controller *c);
 /*
