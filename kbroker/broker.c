@@ -29,6 +29,7 @@
 #define LOGGER "kafka.server.KafkaServer"
 #define DRAIN_MS 5000 /* for requests under way on the control thread */
 #define DRAIN_STEP_MS 100
+#define END_PASSES 8 /* of the control loop, after the session's end */
 
 enum phase { /* rising */
 	STARTING,
@@ -215,8 +216,8 @@ register_again(void *arg)
 	int64_t epoch = -1;
 	int rc = kb_register_broker(b, &b->stopping, &epoch);
 
-	if (rc == KC_ESESSION || rc == KC_ECANCELED)
-		return; /* the next session does it */
+	if (rc == KC_ESESSION || rc == KC_ECANCELED || rc == KC_ECLOSED)
+		return; /* the next session does it, or none */
 	if (rc != KC_OK) {
 		kc_log(KC_LOG_FATAL, LOGGER,
 		    "Cannot register in the new ZooKeeper session: %s",
@@ -283,6 +284,8 @@ start_zk(struct kb_broker *b)
 	rc = kzk_open(&b->zk, &p, &s->zk_listener);
 	if (rc == KC_OK)
 		rc = kzk_await_end(&s->zk_first);
+	if (rc == KC_ECLOSED && atomic_load(&b->stopping))
+		return KC_ECANCELED;
 	if (rc != KC_OK)
 		kc_log(KC_LOG_FATAL, LOGGER,
 		    "Cannot reach ZooKeeper at %s: %s", c->zookeeper_connect,
@@ -733,12 +736,22 @@ drain(struct kb_broker *b)
 	b->drained = NULL;
 }
 
+/* Is a fiber of the start or of a request not at its end? */
+static bool
+waited_for(const struct kb_broker *b)
+{
+	return b->control_requests > 0 || b->start->waiter != NULL;
+}
+
 /* Control's half of the stop: no more decisions, out of ZooKeeper last. */
 static void
 finish(void *arg)
 {
 	struct kb_broker *b = arg;
+	bool ended;
 
+	if (b->zk != NULL && !kzk_connected(b->zk))
+		kzk_end(b->zk); /* no answer will come any more */
 	/* A start under way ends at its next step. */
 	if (b->start->waiter != NULL)
 		kc_fiber_wake(b->start->waiter);
@@ -748,14 +761,19 @@ finish(void *arg)
 	drain(b);
 	if (b->changes != NULL)
 		kb_changes_stop(b->changes);
-	if (b->ctl != NULL)
-		kb_controller_stop(b->ctl);
+	ended = b->ctl == NULL || kb_controller_stop(b->ctl);
 	/*
-	 * Who waits for a ZooKeeper that does not answer is ended by this, now,
-	 * while the net threads are there to take the answers.
+	 * Who waits for a ZooKeeper that does not answer is ended now, while
+	 * the net threads are there to take the answers.
 	 */
-	if (b->control_requests > 0 || b->start->waiter != NULL)
-		kzk_close(&b->zk);
+	if (b->zk != NULL && (!ended || waited_for(b))) {
+		kzk_end(b->zk);
+		for (int ms = 0; waited_for(b) && ms < DRAIN_MS;
+		     ms += DRAIN_STEP_MS)
+			kc_fiber_sleep(DRAIN_STEP_MS);
+		if (b->ctl != NULL)
+			(void)kb_controller_stop(b->ctl);
+	}
 	set_phase(b, STOPPED, KC_OK);
 }
 
@@ -820,7 +838,11 @@ kb_broker_close(struct kb_broker **brokerp)
 	if (b->dirs != NULL)
 		kb_log_dirs_close(&b->dirs, s->loaded);
 	if (b->zk != NULL) {
-		kzk_close(&b->zk); /* ends whoever still waits for it */
+		kzk_end(b->zk);
+		/* Whoever waited for it comes to an end in these. */
+		for (int i = 0; i < END_PASSES; i++)
+			(void)kc_loop_step(b->control, 0);
+		kzk_close(&b->zk);
 		(void)kc_loop_step(b->control, 0);
 	}
 	kb_controller_close(&b->ctl);

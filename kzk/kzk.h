@@ -110,6 +110,14 @@ int kzk_open_wait(struct kzk **zkp, const struct kzk_params *p);
  * closing it.
  */
 void kzk_close(struct kzk **zkp);
+/*
+ * The first half of it, for whose fibers must come to their end before the
+ * session's memory goes: as kzk_close(), but it stays and refuses everything
+ * with KC_ECLOSED, until kzk_close().  Batches end in the next pass of the
+ * loop; who still waits for the first session is told that it failed.  Not
+ * from within a callback of zk.
+ */
+void kzk_end(struct kzk *zk);
 
 void kzk_listen(struct kzk *zk, struct kzk_listener *l);
 void kzk_unlisten(struct kzk *zk, struct kzk_listener *l);

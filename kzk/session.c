@@ -625,6 +625,21 @@ destroy(struct kzk *zk)
 }
 
 void
+kzk_end(struct kzk *zk)
+{
+	KC_CHECK(zk, KZK_MAGIC);
+	if (zk->dead != 0)
+		return;
+	enter(zk);
+	if (!zk->first)
+		zk->listeners = zk->telling = NULL;
+	fail(zk, KC_ECLOSED); /* heard by who waits for the first session */
+	zk->listeners = zk->telling = NULL;
+	kzk_watch_drop(zk);
+	leave(zk);
+}
+
+void
 kzk_close(struct kzk **zkp)
 {
 	struct kzk *zk = *zkp;

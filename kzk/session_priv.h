@@ -110,7 +110,7 @@ struct kzk {
 	struct kzk_raw *raw;
 	struct kzk_mailbox *box;
 	struct kzk_call *inbox; /* collected, not served yet */
-	int dead; /* KC_E* with which the first session failed */
+	int dead; /* KC_E* with which it ended; nothing more is taken */
 	bool first; /* no session was told yet */
 	bool chroot_busy; /* operations for it are under way */
 	bool inside; /* a callback: kzk_close() is put off */

@@ -323,7 +323,7 @@ kb_controller_reelect(struct kb_controller *c)
 	ctl_post(c, CTL_REELECT, -1, NULL);
 }
 
-void
+bool
 kb_controller_stop(struct kb_controller *c)
 {
 	c->stopping = true;
@@ -332,10 +332,10 @@ kb_controller_stop(struct kb_controller *c)
 	c->stopper = kc_fiber_self();
 	if (c->idle)
 		kc_fiber_wake(c->fiber);
-	/* Without ZooKeeper its event ends only with kzk_close(). */
 	for (int i = 0; c->fiber != NULL && i < STOP_TRIES; i++)
 		kc_fiber_sleep(STOP_STEP_MS);
 	c->stopper = NULL;
+	return c->fiber == NULL;
 }
 
 void

@@ -56,12 +56,11 @@ void kb_controller_expired(struct kb_controller *c);
 /* Registered anew in a new session. */
 void kb_controller_reelect(struct kb_controller *c);
 /*
- * No more events; channels are closed.  Before kzk_close(), inside a fiber:
- * waits until the event under way has ended, but not for ever: one that
- * waits for a ZooKeeper that does not answer is ended by kzk_close().
+ * No more events; channels are closed.  Inside a fiber: waits until the event
+ * under way has ended.  False when it has not after a while, because
+ * ZooKeeper does not answer it: kzk_end(), and stop once more.
  */
-void kb_controller_stop(struct kb_controller *c);
-/* After kzk_close(). */
+bool kb_controller_stop(struct kb_controller *c);
 void kb_controller_close(struct kb_controller **cp);
 
 /* Is this broker the active controller?  @thread any */
