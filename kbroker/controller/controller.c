@@ -76,6 +76,47 @@ ctl_post_once(struct kb_controller *c, enum ctl_event_type type)
 	ctl_post(c, type, -1, NULL);
 }
 
+struct turn { /* of a ctl_call(), on its fiber's stack */
+	struct kc_fiber *fiber;
+	void (*fn)(struct kb_controller *c, void *arg);
+	void *arg;
+	bool done;
+};
+
+static void
+take_turn(struct kb_controller *c, void *arg)
+{
+	struct turn *t = arg;
+
+	t->fn(c, t->arg);
+	t->done = true;
+	kc_fiber_wake(t->fiber);
+}
+
+bool
+ctl_call(struct kb_controller *c,
+    void (*fn)(struct kb_controller *c, void *arg), void *arg)
+{
+	struct turn t = { .fiber = kc_fiber_self(), .fn = fn, .arg = arg };
+	struct ctl_event *e = calloc(1, sizeof *e);
+
+	if (e == NULL)
+		return false;
+	e->type = CTL_CALL;
+	e->call = take_turn;
+	e->arg = &t;
+	ctl_post_event(c, e);
+	while (!t.done)
+		kc_fiber_wait();
+	return true;
+}
+
+bool
+ctl_serving(const struct kb_controller *c)
+{
+	return atomic_load(&c->active) && !c->stopping && !c->aborted;
+}
+
 /* --- writes ----------------------------------------------------------------
  */
 

@@ -23,8 +23,13 @@
 
 struct kb_config;
 struct kb_controller;
+struct kc_arena;
 struct kc_loop;
 struct kc_tls;
+struct kp_alter_partition_req;
+struct kp_alter_partition_resp;
+struct kp_controlled_shutdown_req;
+struct kp_controlled_shutdown_resp;
 struct kzk;
 
 struct kb_controller_params {
@@ -74,6 +79,17 @@ int32_t kb_controller_id(const struct kb_controller *c);
  */
 int16_t kb_controller_allocate_pids(struct kb_controller *c, int32_t broker,
     int64_t broker_epoch, int64_t *start, int32_t *len);
+
+/*
+ * AlterPartition and ControlledShutdown, each in its turn among the events; on
+ * a fiber.  They fill out (error codes too) from arena.  KC_OK or KC_ENOMEM.
+ */
+int kb_controller_alter_partition(struct kb_controller *c,
+    const struct kp_alter_partition_req *in, int16_t version,
+    struct kc_arena *arena, struct kp_alter_partition_resp *out);
+int kb_controller_shutdown(struct kb_controller *c,
+    const struct kp_controlled_shutdown_req *in, struct kc_arena *arena,
+    struct kp_controlled_shutdown_resp *out);
 
 /* Is this topic waiting to be deleted?  False when we are not active. */
 bool kb_controller_deleting(struct kb_controller *c, const char *topic);

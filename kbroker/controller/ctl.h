@@ -94,6 +94,15 @@ void ctl_post(struct kb_controller *c, enum ctl_event_type type,
     int32_t broker, const char *topic);
 void ctl_post_event(struct kb_controller *c, struct ctl_event *e);
 void ctl_event_free(struct ctl_event *e);
+/*
+ * fn(c, arg) in its turn among the events; returns when it has.  For requests
+ * of others, on a fiber of theirs: fn looks at ctl_serving() first.  False
+ * when memory is out: fn was not called.
+ */
+bool ctl_call(struct kb_controller *c,
+    void (*fn)(struct kb_controller *c, void *arg), void *arg);
+/* We are the active controller, and stay it for now. */
+bool ctl_serving(const struct kb_controller *c);
 /* An event of one at a time: not queued again while it waits in the queue. */
 void ctl_post_once(struct kb_controller *c, enum ctl_event_type type);
 
@@ -116,6 +125,7 @@ bool ctl_setup_feature(struct kb_controller *c);
 void ctl_failover(struct kb_controller *c);
 /* Reads topic znodes into the model, giving ids to topics without. */
 void ctl_load_topics(struct kb_controller *c, char *const *names, int n);
+int ctl_count_parts(const struct kb_controller *c);
 void ctl_load_states(struct kb_controller *c, struct kb_cpart **parts, int n);
 
 /* brokers.c */

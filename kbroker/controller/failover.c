@@ -95,7 +95,7 @@ give_id(struct kb_controller *c, struct kb_ctopic *t, struct kzk_topic *z,
 		    ctl_fenced(c,
 			kzk_op_set(c->p.zk, path.s, kzk_text_str(&text),
 			    version)));
-		t->id = z->topic_id;
+		kb_model_set_id(t, &z->topic_id);
 	}
 	kzk_text_fini(&text);
 	return ok;
@@ -213,8 +213,8 @@ ctl_load_states(struct kb_controller *c, struct kb_cpart **parts, int n)
 	}
 }
 
-static int
-count_parts(struct kb_controller *c)
+int
+ctl_count_parts(const struct kb_controller *c)
 {
 	struct kb_ctopic *t, *tmp;
 	int n = 0;
@@ -227,7 +227,7 @@ count_parts(struct kb_controller *c)
 static void
 load_all_states(struct kb_controller *c)
 {
-	int n = count_parts(c), at = 0;
+	int n = ctl_count_parts(c), at = 0;
 	struct kb_cpart **v = calloc((size_t)n + 1, sizeof *v);
 	struct kb_ctopic *t, *tmp;
 
@@ -388,7 +388,7 @@ ctl_failover(struct kb_controller *c)
 	free_names(&deletes);
 	if (c->aborted)
 		return;
-	partitions = count_parts(c);
+	partitions = ctl_count_parts(c);
 	kc_log(KC_LOG_INFO, CTL_LOGGER,
 	    "[Controller id=%d] Currently active brokers in the cluster: %u; "
 	    "topics: %u; partitions: %d",

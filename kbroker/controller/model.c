@@ -116,6 +116,35 @@ kb_model_topic(struct kb_model *m, const char *name)
 }
 
 struct kb_ctopic *
+kb_model_topic_str(struct kb_model *m, struct kc_str name)
+{
+	struct kb_ctopic *t = NULL;
+
+	if (name.len > 0)
+		HASH_FIND(hh, m->topics, name.p, (size_t)name.len, t);
+	return t;
+}
+
+struct kb_ctopic *
+kb_model_topic_by_id(struct kb_model *m, const struct kc_uuid *id)
+{
+	struct kb_ctopic *t;
+
+	HASH_FIND(hh_id, m->by_id, id, sizeof *id, t);
+	return t;
+}
+
+void
+kb_model_set_id(struct kb_ctopic *t, const struct kc_uuid *id)
+{
+	if (!kc_uuid_is_zero(&t->id))
+		HASH_DELETE(hh_id, t->m->by_id, t);
+	t->id = *id;
+	if (!kc_uuid_is_zero(&t->id))
+		HASH_ADD(hh_id, t->m->by_id, id, sizeof t->id, t);
+}
+
+struct kb_ctopic *
 kb_model_add_topic(struct kb_model *m, const char *name)
 {
 	struct kb_ctopic *t = calloc(1, sizeof *t);
@@ -124,6 +153,7 @@ kb_model_add_topic(struct kb_model *m, const char *name)
 		free(t);
 		return NULL;
 	}
+	t->m = m;
 	HASH_ADD_KEYPTR(hh, m->topics, t->name, strlen(t->name), t);
 	return t;
 }
@@ -131,6 +161,7 @@ kb_model_add_topic(struct kb_model *m, const char *name)
 void
 kb_model_remove_topic(struct kb_model *m, struct kb_ctopic *t)
 {
+	kb_model_set_id(t, &KC_UUID_ZERO);
 	HASH_DEL(m->topics, t);
 	for (int32_t i = 0; i < t->nparts; i++)
 		part_fini(&t->parts[i]);
@@ -247,7 +278,7 @@ kb_model_assign(struct kb_ctopic *t, const struct kzk_topic *z, int32_t *added)
 			return rc;
 	}
 	if (!kc_uuid_is_zero(&z->topic_id))
-		t->id = z->topic_id;
+		kb_model_set_id(t, &z->topic_id);
 	return KC_OK;
 }
 

@@ -88,8 +88,9 @@ struct kb_cpart {
 };
 
 struct kb_ctopic {
+	struct kb_model *m;
 	char *name; /* owned; hash key */
-	struct kc_uuid id;
+	struct kc_uuid id; /* zero: none; key of m->by_id */
 	struct kb_cpart *parts; /* rising index; owned */
 	int32_t nparts;
 	bool deleting; /* queued for deletion */
@@ -98,6 +99,7 @@ struct kb_ctopic {
 	struct kb_controller *c;
 	struct kzk_watch watch; /* of its data */
 	UT_hash_handle hh;
+	UT_hash_handle hh_id;
 };
 
 struct kb_cbroker {
@@ -116,6 +118,7 @@ struct kb_cbroker {
 struct kb_model {
 	struct kb_cbroker *brokers; /* live ones, uthash */
 	struct kb_ctopic *topics; /* uthash */
+	struct kb_ctopic *by_id; /* the same, those with an id */
 };
 
 void kb_model_fini(struct kb_model *m);
@@ -128,6 +131,11 @@ struct kb_cbroker *kb_model_add_broker(
 void kb_model_remove_broker(struct kb_model *m, struct kb_cbroker *b);
 
 struct kb_ctopic *kb_model_topic(struct kb_model *m, const char *name);
+struct kb_ctopic *kb_model_topic_str(struct kb_model *m, struct kc_str name);
+/* NULL too for the zero id. */
+struct kb_ctopic *kb_model_topic_by_id(
+    struct kb_model *m, const struct kc_uuid *id);
+void kb_model_set_id(struct kb_ctopic *t, const struct kc_uuid *id);
 struct kb_ctopic *kb_model_add_topic(struct kb_model *m, const char *name);
 void kb_model_remove_topic(struct kb_model *m, struct kb_ctopic *t);
 /*

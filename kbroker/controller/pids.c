@@ -5,7 +5,6 @@
  */
 #include "kbroker/controller/ctl.h"
 #include "kcommon/base/err.h"
-#include "kcommon/io/fiber.h"
 #include "kcommon/proto/error.h"
 #include "kzk/await.h"
 #include "kzk/path.h"
@@ -14,10 +13,8 @@
 #define TRIES_MAX 100 /* races lost one after the other */
 
 struct ask {
-	struct kc_fiber *fiber;
 	int32_t broker;
 	int64_t broker_epoch;
-	bool done;
 	int16_t code;
 	struct kzk_pid_block block;
 };
@@ -62,7 +59,7 @@ allocate(struct kb_controller *c, void *arg)
 	const struct kb_cbroker *b = kb_model_broker(&c->m, a->broker);
 	int rc = KC_EBADVERSION;
 
-	if (!atomic_load(&c->active) || c->stopping)
+	if (!ctl_serving(c))
 		a->code = KP_NOT_CONTROLLER;
 	else if (b == NULL)
 		a->code = KP_BROKER_ID_NOT_REGISTERED;
@@ -77,27 +74,16 @@ allocate(struct kb_controller *c, void *arg)
 		a->code = c->aborted ? KP_NOT_CONTROLLER :
 				       KP_UNKNOWN_SERVER_ERROR;
 	}
-	a->done = true;
-	kc_fiber_wake(a->fiber);
 }
 
 int16_t
 kb_controller_allocate_pids(struct kb_controller *c, int32_t broker,
     int64_t broker_epoch, int64_t *start, int32_t *len)
 {
-	struct ask a = { .fiber = kc_fiber_self(),
-		.broker = broker,
-		.broker_epoch = broker_epoch };
-	struct ctl_event *e = calloc(1, sizeof *e);
+	struct ask a = { .broker = broker, .broker_epoch = broker_epoch };
 
-	if (e == NULL)
+	if (!ctl_call(c, allocate, &a))
 		return KP_UNKNOWN_SERVER_ERROR;
-	e->type = CTL_CALL;
-	e->call = allocate;
-	e->arg = &a;
-	ctl_post_event(c, e);
-	while (!a.done)
-		kc_fiber_wait();
 	*start = a.block.start;
 	*len = a.code == KP_NONE ? KZK_PID_BLOCK_SIZE : 0;
 	return a.code;

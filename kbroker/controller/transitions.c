@@ -252,7 +252,7 @@ decide_election(
 	free(r);
 	if (res.leader < 0) {
 		log_part(c, KC_LOG_WARN, p,
-		    "no replica can lead; the partition stays without");
+		    "no replica can take the lead");
 		return STEP_FAIL;
 	}
 	ch->leader = res.leader;
@@ -476,10 +476,8 @@ ctl_parts_trigger(struct kb_controller *c, struct kb_batch *b)
 {
 	struct kb_ctopic *t, *tmp;
 	struct kb_cpart **init, **elect;
-	int ninit = 0, nelect = 0, total = 0;
+	int ninit = 0, nelect = 0, total = ctl_count_parts(c);
 
-	HASH_ITER(hh, c->m.topics, t, tmp)
-		total += t->nparts;
 	init = calloc((size_t)total + 1, sizeof *init);
 	elect = calloc((size_t)total + 1, sizeof *elect);
 	HASH_ITER(hh, c->m.topics, t, tmp)

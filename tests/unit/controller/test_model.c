@@ -207,3 +207,25 @@ Test(kb_ids, set_and_remove)
 	cr_assert_null(ids.v);
 	cr_assert_eq(ids.n, 0);
 }
+
+Test(kb_model, topics_by_id_and_by_text)
+{
+	struct kb_model m = { 0 };
+	struct kc_uuid first = { { 1 } }, second = { { 2 } };
+	struct kb_ctopic *a = kb_model_add_topic(&m, "a");
+	struct kb_ctopic *b = kb_model_add_topic(&m, "b");
+
+	cr_assert_null(kb_model_topic_by_id(&m, &KC_UUID_ZERO));
+	kb_model_set_id(a, &first);
+	kb_model_set_id(b, &first); /* never so, but it must not break */
+	kb_model_set_id(b, &second);
+	cr_assert_eq(kb_model_topic_by_id(&m, &first), a);
+	cr_assert_eq(kb_model_topic_by_id(&m, &second), b);
+	cr_assert_eq(kb_model_topic_str(&m, KC_STR_LIT("a")), a);
+	cr_assert_null(kb_model_topic_str(&m, (struct kc_str) { "a\0x", 3 }));
+	cr_assert_null(kb_model_topic_str(&m, KC_STR_NULL));
+	kb_model_remove_topic(&m, a);
+	cr_assert_null(kb_model_topic_by_id(&m, &first));
+	kb_model_fini(&m);
+	cr_assert_null(m.by_id);
+}
