@@ -342,6 +342,49 @@ closing(struct kt_zkstory *t)
 	kt_proxy_thaw(&t->proxy);
 }
 
+static int batches;
+
+static void
+count_batch(struct kzk_batch *b)
+{
+	KT_ERR(b->err, KC_ECLOSED);
+	batches++;
+}
+
+static void
+run_batch(struct kzk *zk)
+{
+	struct kzk_batch *b = NULL;
+
+	KT_OK(kzk_batch_open(&b, zk));
+	for (int i = 0; i < 3; i++)
+		KT_OK(kzk_batch_add(b, kzk_op_exists(zk, "/", NULL)));
+	kzk_batch_run(&b, count_batch, NULL);
+}
+
+/* In two halves: between them it refuses, and batches come to an end. */
+static void
+ending(struct kt_zkstory *t)
+{
+	struct kzk *zk = kt_zkstory_open(t, "", true);
+
+	after_close = 0;
+	kt_proxy_freeze(&t->proxy);
+	KT_OK(kzk_submit(kzk_op_exists(zk, "/", NULL), count_closed, NULL));
+	run_batch(zk);
+	kzk_end(zk);
+	KT_EQ(after_close, 1);
+	KT_CHECK(!kzk_connected(zk));
+	KT_ERR(kzk_submit(kzk_op_exists(zk, "/", NULL), count_closed, NULL),
+	    KC_ECLOSED);
+	run_batch(zk);
+	KT_FIBER_UNTIL(5000, batches == 2);
+	kzk_end(zk);
+	kzk_close(&zk);
+	KT_EQ(after_close, 1);
+	kt_proxy_thaw(&t->proxy);
+}
+
 static void
 story(struct kt_zkstory *t)
 {
@@ -357,6 +400,8 @@ story(struct kt_zkstory *t)
 	kt_step("session expired");
 	closing(t);
 	kt_step("closed in a callback");
+	ending(t);
+	kt_step("ended, then closed");
 	kzk_close(&other);
 }
 
