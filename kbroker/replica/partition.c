@@ -377,6 +377,50 @@ kb_partition_list_v0(struct kb_partition *p, int64_t timestamp, int32_t max,
 }
 
 int16_t
+kb_partition_leads(struct kb_partition *p)
+{
+	int16_t code;
+
+	kc_lock_take(&p->lock);
+	code = check_leader(p, -1);
+	kc_lock_drop(&p->lock);
+	return code;
+}
+
+int16_t
+kb_partition_delete_records(struct kb_partition *p, int64_t *offset)
+{
+	int16_t code;
+
+	kc_lock_take(&p->lock);
+	code = check_leader(p, -1);
+	if (code == KP_NONE && *offset == -1)
+		*offset = kb_log_hw(p->log);
+	if (code == KP_NONE && *offset < 0)
+		code = KP_OFFSET_OUT_OF_RANGE;
+	if (code == KP_NONE && !p->tc->cleanup_delete)
+		code = KP_POLICY_VIOLATION;
+	if (code == KP_NONE)
+		code = log_code(kb_log_raise_start(p->log, *offset));
+	if (code == KP_NONE)
+		kb_waitlist_wake(&p->waiters);
+	kc_lock_drop(&p->lock);
+	return code;
+}
+
+int16_t
+kb_partition_low_watermark(struct kb_partition *p, int64_t *low)
+{
+	int16_t code;
+
+	kc_lock_take(&p->lock);
+	code = check_leader(p, -1);
+	*low = p->nreplicas == 1 ? kb_log_start(p->log) : -1;
+	kc_lock_drop(&p->lock);
+	return code;
+}
+
+int16_t
 kb_partition_epoch_end(struct kb_partition *p, int32_t leader_epoch,
     int32_t epoch, int32_t *found, int64_t *end)
 {

@@ -160,6 +160,20 @@ int16_t kb_partition_list_v0(struct kb_partition *p, int64_t timestamp,
 int16_t kb_partition_epoch_end(struct kb_partition *p, int32_t leader_epoch,
     int32_t epoch, int32_t *found, int64_t *end);
 
+/* Do we lead it?  NONE, NOT_LEADER_OR_FOLLOWER, KAFKA_STORAGE_ERROR. */
+int16_t kb_partition_leads(struct kb_partition *p);
+/*
+ * DeleteRecords: the log begins at *offset (-1: the high watermark, which is
+ * then told there).  OFFSET_OUT_OF_RANGE above the high watermark,
+ * POLICY_VIOLATION where cleanup.policy has no delete.  @thread net
+ */
+int16_t kb_partition_delete_records(struct kb_partition *p, int64_t *offset);
+/*
+ * Where the log begins at all replicas: what DeleteRecords waits for.  Those
+ * of others are not known here, so *low is -1 where there are any.
+ */
+int16_t kb_partition_low_watermark(struct kb_partition *p, int64_t *low);
+
 /* @thread control, for the rest */
 int kb_partition_make_leader(
     struct kb_partition *p, const struct kb_leader_state *st);

@@ -685,3 +685,52 @@ Test(kb_partition, list_of_version_0)
 	cr_assert_eq(kb_partition_list_v0(p, -2, 3, true, v, &n), KP_NONE);
 	cr_assert(n == 1 && v[0] == 0);
 }
+
+Test(kb_partition, delete_records)
+{
+	int64_t low, offset = 1;
+
+	p = kt_partition(&h, "");
+	cr_expect_eq(
+	    kb_partition_delete_records(p, &offset), KP_NOT_LEADER_OR_FOLLOWER);
+	lead(0, me, 1, 1);
+	kt_produce_ok(p, 5, TS);
+	for (offset = -3; offset < -1; offset++)
+		cr_expect_eq(kb_partition_delete_records(p, &offset),
+		    KP_OFFSET_OUT_OF_RANGE);
+	offset = 6;
+	cr_expect_eq(
+	    kb_partition_delete_records(p, &offset), KP_OFFSET_OUT_OF_RANGE);
+	offset = 2;
+	cr_expect_eq(kb_partition_delete_records(p, &offset), KP_NONE);
+	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
+	cr_expect_eq(low, 2);
+	offset = 1;
+	cr_expect_eq(kb_partition_delete_records(p, &offset), KP_NONE);
+	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
+	cr_expect_eq(low, 2, "it never goes back");
+	offset = -1;
+	cr_expect_eq(kb_partition_delete_records(p, &offset), KP_NONE);
+	cr_expect_eq(offset, 5, "-1 is the high watermark");
+	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
+	cr_expect_eq(low, 5);
+
+	lead(1, both, 2, 2);
+	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
+	cr_expect_eq(low, -1, "what the other one has is not known");
+	cr_expect_eq(kb_partition_leads(p), KP_NONE);
+	follow(2);
+	cr_expect_eq(kb_partition_leads(p), KP_NOT_LEADER_OR_FOLLOWER);
+	cr_expect_eq(
+	    kb_partition_low_watermark(p, &low), KP_NOT_LEADER_OR_FOLLOWER);
+}
+
+Test(kb_partition, a_compacted_one_keeps_its_records)
+{
+	int64_t offset = 1;
+
+	p = kt_partition(&h, "cleanup.policy=compact");
+	lead(0, me, 1, 1);
+	cr_expect_eq(
+	    kb_partition_delete_records(p, &offset), KP_POLICY_VIOLATION);
+}
