@@ -281,6 +281,10 @@ static void
 fill_aborted(struct fetch *f, const struct item *it,
     struct kp_fetch_resp_partition_data *d)
 {
+	/* Of what is not even known Kafka gives no list, but an empty one. */
+	if (it->p == NULL && it->code != KP_NOT_LEADER_OR_FOLLOWER &&
+	    it->code != KP_KAFKA_STORAGE_ERROR)
+		return;
 	d->aborted_transactions.n = -1;
 	if (f->isolation != KB_READ_LSO || it->now != KP_NONE)
 		return;

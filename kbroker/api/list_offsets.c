@@ -100,8 +100,6 @@ answer(struct kb_request *req, struct kb_partition *p,
 	};
 	int16_t code;
 
-	if (!timestamp_known(req->version, ask->timestamp))
-		return KP_UNSUPPORTED_VERSION;
 	code = kb_partition_list(p, &l);
 	if (code == KP_OFFSET_NOT_AVAILABLE && req->version < 5)
 		code = KP_LEADER_NOT_AVAILABLE;
@@ -128,6 +126,10 @@ one(struct kb_request *req, const struct kp_list_offsets_req *in,
 	    kb_request_partition(req, t->name, ask->partition_index, &p);
 	if (out->error_code != KP_NONE)
 		return;
+	if (!timestamp_known(req->version, ask->timestamp)) {
+		out->error_code = KP_UNSUPPORTED_VERSION;
+		return;
+	}
 	out->error_code = req->version == 0 ?
 	    answer_v0(req, p, ask, in->replica_id == -1, out) :
 	    answer(req, p, in, ask, out);
