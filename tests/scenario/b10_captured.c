@@ -308,7 +308,7 @@ main(void)
 	}
 	KT_CHECKF(bad == 0, "%d answers are not a real broker's", bad);
 	kt_step("%d captured requests looked at", line);
-	rd_kafka_destroy(rk);
+	kt_client_free(&rk);
 	kt_bytes_free(&answer);
 	kt_cluster_stop(&c);
 	return 0;
