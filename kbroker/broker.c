@@ -5,6 +5,7 @@
 #include "kbroker/controller/controller.h"
 #include "kbroker/core.h"
 #include "kbroker/dynamic.h"
+#include "kbroker/leave.h"
 #include "kbroker/net/net.h"
 #include "kbroker/pids.h"
 #include "kbroker/register.h"
@@ -29,6 +30,7 @@
 #define LOGGER "kafka.server.KafkaServer"
 #define DRAIN_MS 5000 /* for requests under way on the control thread */
 #define DRAIN_STEP_MS 100
+#define LEAVE_MS 5000 /* for controlled shutdown, with its back-offs */
 #define END_PASSES 8 /* of the control loop, after the session's end */
 
 enum phase { /* rising */
@@ -46,6 +48,7 @@ struct kb_start {
 	enum phase phase;
 	bool stop; /* asked for */
 	int err; /* why it cannot start or go on */
+	bool left; /* leaving has ended */
 
 	/* The control thread's, and main's before and after it. */
 	struct kc_thread *thread;
@@ -60,6 +63,8 @@ struct kb_start {
 	struct kb_reader *readers;
 	int nreaders;
 	struct kc_task begin;
+	struct kc_task leave;
+	struct kc_fiber *leaver; /* asks the controller, or sleeps */
 	struct kc_task finish;
 };
 
@@ -718,6 +723,66 @@ stop_partition(void *arg KC_UNUSED, struct kb_partition *p)
 	kb_partition_stop(p); /* wakes everybody who waits on it */
 }
 
+static void
+set_left(struct kb_start *s)
+{
+	kc_lock_take(&s->lock);
+	s->left = true;
+	kc_cond_broadcast(&s->cond);
+	kc_lock_drop(&s->lock);
+}
+
+static void
+leave(void *arg)
+{
+	struct kb_broker *b = arg;
+	struct kb_start *s = b->start;
+
+	b->control_requests++;
+	s->leaver = kc_fiber_self();
+	kb_leave(b);
+	s->leaver = NULL;
+	set_left(s);
+	if (--b->control_requests == 0 && b->drained != NULL)
+		kc_fiber_wake(b->drained);
+}
+
+static void
+on_leave(struct kc_task *task)
+{
+	struct kb_start *s = KC_CONTAINER(task, struct kb_start, leave);
+
+	if (kc_fiber_start(s->owner->control, leave, s->owner) != KC_OK)
+		set_left(s);
+}
+
+/*
+ * Controlled shutdown, while everything still runs.  Who does not come to an
+ * end in time is told to by stopping.
+ */
+static void
+leave_cluster(struct kb_broker *b)
+{
+	const struct kb_config *c = b->config;
+	struct kb_start *s = b->start;
+	int64_t now, until = kc_mono_ms(b->env->c.clock) + LEAVE_MS +
+	    c->controlled_shutdown_max_retries *
+		c->controlled_shutdown_retry_backoff_ms;
+
+	kc_lock_take(&s->lock);
+	if (s->phase != READY || s->err != KC_OK ||
+	    !c->controlled_shutdown_enable) {
+		kc_lock_drop(&s->lock);
+		return;
+	}
+	s->leave.fn = on_leave;
+	kc_loop_post(b->control, &s->leave);
+	while (!s->left && s->err == KC_OK &&
+	    (now = kc_mono_ms(b->env->c.clock)) < until)
+		kc_cond_wait_ms(&s->cond, &s->lock, until - now);
+	kc_lock_drop(&s->lock);
+}
+
 /* Everything that answers requests lets go of them. */
 static void
 drain(struct kb_broker *b)
@@ -729,6 +794,8 @@ drain(struct kb_broker *b)
 		kb_toctl_stop(b->toctl);
 	if (b->pids != NULL)
 		kb_pids_stop(b->pids);
+	if (b->start->leaver != NULL)
+		kc_fiber_wake(b->start->leaver);
 	b->drained = kc_fiber_self();
 	for (int ms = 0; b->control_requests > 0 && ms < DRAIN_MS;
 	     ms += DRAIN_STEP_MS)
@@ -826,6 +893,7 @@ kb_broker_close(struct kb_broker **brokerp)
 
 	*brokerp = NULL;
 	kc_log(KC_LOG_INFO, LOGGER, "[KafkaServer id=%d] shutting down", b->id);
+	leave_cluster(b);
 	atomic_store(&b->stopping, true);
 	if (b->net != NULL)
 		kb_net_shut(b->net);

@@ -29,7 +29,6 @@
 #define WHY_REPLICA "this broker does not replicate from others yet"
 #define WHY_RUN "requests run on the network threads; there is no such pool"
 #define WHY_SASL "SASL is not supported yet"
-#define WHY_SHUTDOWN "leaders are not moved away before a stop yet"
 #define WHY_TIERED "tiered storage is not supported"
 #define WHY_TOKENS "delegation tokens are not supported yet"
 #define WHY_TXN "transactions are not served yet"
