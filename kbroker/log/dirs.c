@@ -36,6 +36,8 @@ const struct kb_log_dirs_config kb_log_dirs_config_default = {
 		.retention_ms = 604800000,
 		.file_delete_delay_ms = 60000,
 		.max_compaction_lag_ms = INT64_MAX,
+		.delete_retention_ms = 86400000,
+		.min_cleanable_ratio = 0.5,
 		.del = true,
 	},
 };
@@ -250,6 +252,8 @@ finish_dir(struct kb_dir *dir)
 		rc = kb_dir_checkpoint(dir, KB_TASK_STARTS);
 	if (rc == KC_OK)
 		rc = kb_dir_checkpoint(dir, KB_TASK_HW);
+	if (rc == KC_OK)
+		rc = kb_dir_checkpoint(dir, KB_TASK_CLEANED);
 	if (rc == KC_OK && dir->loaded && kb_dir_online(dir))
 		rc = kc_file_replace(f, dir->host.dirfd, CLEAN_FILE, CLEAN_TEXT,
 		    sizeof CLEAN_TEXT - 1);
@@ -280,6 +284,7 @@ close_dir(struct kb_dir *dir)
 	kb_offsets_fini(&dir->recovery);
 	kb_offsets_fini(&dir->starts);
 	kb_offsets_fini(&dir->hws);
+	kb_offsets_fini(&dir->cleaned);
 	kc_cond_fini(&dir->work_cond);
 	kc_lock_fini(&dir->work_lock);
 	free(dir->path);

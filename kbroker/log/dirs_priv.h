@@ -26,11 +26,12 @@ enum kb_dir_task { /* what the flush thread does now and then */
 	KB_TASK_RECOVERY_POINTS,
 	KB_TASK_STARTS,
 	KB_TASK_HW,
+	KB_TASK_CLEANED,
 	KB_TASK_RETENTION,
 	KB_TASK_PRODUCERS,
 	KB_TASK_COOL,
 };
-#define KB_DIR_TASKS 7
+#define KB_DIR_TASKS 8
 
 struct kb_dir {
 	struct kb_log_host host; /* first: host is the dir */
@@ -43,7 +44,7 @@ struct kb_dir {
 	int nlogs; /* LK_LOG_DIRS */
 
 	/* Load only. */
-	struct kb_offsets recovery, starts, hws;
+	struct kb_offsets recovery, starts, hws, cleaned;
 
 	struct kc_lock work_lock; /* LK_LOG_WORK: queue, trash, due, stop */
 	struct kc_cond work_cond;
@@ -99,7 +100,7 @@ void kb_dir_discard(
 /* Ask for checkpoint task t at once. */
 void kb_dir_soon(struct kb_dir *dir, enum kb_dir_task t);
 /*
- * The three checkpoints of a dir.  An I/O error takes it offline.
+ * The four checkpoints of a dir.  An I/O error takes it offline.
  */
 int kb_dir_checkpoint(struct kb_dir *dir, enum kb_dir_task which);
 /* References to the logs of dir (or of all, NULL); malloc'ed. */

@@ -109,7 +109,8 @@ make_log(struct kb_dir *dir, const struct kb_log_create *c, const char *name,
 	struct kb_log_open in = { .folder = name,
 		.topic = c->topic,
 		.partition = c->partition,
-		.kind = KB_FOLDER_CURRENT };
+		.kind = KB_FOLDER_CURRENT,
+		.cleaned = -1 };
 	int rc;
 
 	rc = f->mkdir(dir->host.dirfd, name);
@@ -236,6 +237,7 @@ kb_log_dirs_delete(
 		kb_dir_soon(dir, KB_TASK_RECOVERY_POINTS);
 		kb_dir_soon(dir, KB_TASK_STARTS);
 		kb_dir_soon(dir, KB_TASK_HW);
+		kb_dir_soon(dir, KB_TASK_CLEANED);
 	} else {
 		kb_dir_fail(&dir->host, rc, "renaming a folder");
 	}

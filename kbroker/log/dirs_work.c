@@ -37,6 +37,8 @@ period_ms(const struct kb_dir *dir, enum kb_dir_task t)
 		return c->start_checkpoint_ms;
 	case KB_TASK_HW:
 		return c->hw_checkpoint_ms;
+	case KB_TASK_CLEANED:
+		break; /* after each compaction */
 	case KB_TASK_RETENTION:
 		return c->retention_check_ms;
 	case KB_TASK_PRODUCERS:
@@ -222,6 +224,7 @@ static const char *const checkpoint_name[KB_DIR_TASKS] = {
 	[KB_TASK_RECOVERY_POINTS] = KB_CHECKPOINT_RECOVERY,
 	[KB_TASK_STARTS] = KB_CHECKPOINT_START,
 	[KB_TASK_HW] = KB_CHECKPOINT_HW,
+	[KB_TASK_CLEANED] = KB_CHECKPOINT_CLEANER,
 };
 
 /* False: this log has no line in that file. */
@@ -237,6 +240,9 @@ checkpoint_value(struct kb_log *log, enum kb_dir_task which, int64_t *value)
 		*value = log->start;
 		/* Else the first segment's name says it. */
 		yes = log->nseg > 0 && log->start > log->seg[0]->base;
+	} else if (which == KB_TASK_CLEANED) {
+		*value = log->cleaned;
+		yes = log->cleaned >= 0;
 	} else {
 		*value = log->recovery_point;
 	}
@@ -365,6 +371,7 @@ run_queue(struct kb_dir *dir)
 	if (checkpoint && kb_dir_online(dir)) {
 		(void)kb_dir_checkpoint(dir, KB_TASK_RECOVERY_POINTS);
 		(void)kb_dir_checkpoint(dir, KB_TASK_STARTS);
+		(void)kb_dir_checkpoint(dir, KB_TASK_CLEANED);
 	}
 }
 

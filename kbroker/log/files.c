@@ -138,7 +138,8 @@ adopt_swaps(const struct kb_place *pl, const struct kb_files *fs)
 			continue;
 		rc = swap_end(pl, &fn, &end);
 		low = KC_MIN(low, fn.base);
-		high = KC_MAX(high, end);
+		/* Also of one without batches, the old of its own name goes. */
+		high = KC_MAX(high, KC_MAX(end, fn.base + 1));
 	}
 	for (i = 0; rc == KC_OK && i < fs->n; i++) {
 		fn = fs->v[i];

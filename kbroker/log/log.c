@@ -19,6 +19,8 @@ const struct kb_log_config kb_log_config_default = {
 	.retention_ms = 604800000,
 	.file_delete_delay_ms = 60000,
 	.max_compaction_lag_ms = INT64_MAX,
+	.delete_retention_ms = 86400000,
+	.min_cleanable_ratio = 0.5,
 	.del = true,
 };
 
@@ -35,7 +37,10 @@ kb_log_config_topic(struct kb_log_config *lc, const struct kb_topic_config *tc)
 	lc->retention_bytes = tc->retention_bytes;
 	lc->retention_ms = tc->retention_ms;
 	lc->file_delete_delay_ms = tc->file_delete_delay_ms;
+	lc->min_compaction_lag_ms = tc->min_compaction_lag_ms;
 	lc->max_compaction_lag_ms = tc->max_compaction_lag_ms;
+	lc->delete_retention_ms = tc->delete_retention_ms;
+	lc->min_cleanable_ratio = tc->min_cleanable_dirty_ratio;
 	lc->compact = tc->cleanup_compact;
 	lc->del = tc->cleanup_delete;
 	lc->preallocate = tc->preallocate;
@@ -84,6 +89,7 @@ log_free(struct kb_log *log)
 	free(log->seg);
 	kb_producers_fini(&log->ps);
 	kb_epochs_fini(&log->ep);
+	kc_cond_fini(&log->turn_over);
 	kc_lock_fini(&log->write);
 	kc_lock_fini(&log->lock);
 	free(log->topic);
@@ -104,6 +110,7 @@ kb_log_open(struct kb_log **logp, struct kb_log_host *host,
 	kc_ref_init(&log->ref);
 	kc_lock_init(&log->write, LK_LOG_WRITE, "log.write");
 	kc_lock_init(&log->lock, LK_LOG, "log.lock");
+	kc_cond_init(&log->turn_over);
 	kb_producers_init(&log->ps);
 	kb_epochs_init(&log->ep);
 	log->host = host;
@@ -113,6 +120,7 @@ kb_log_open(struct kb_log **logp, struct kb_log_host *host,
 	log->partition = in->partition;
 	log->kind = in->kind;
 	log->cfg = in->cfg;
+	log->cleaned = in->cleaned;
 	log->snapshot_unsynced = -1;
 	log->flushed_ms = kb_log_now_ms(log);
 	if ((log->topic = strdup(in->topic)) == NULL)
@@ -180,6 +188,7 @@ kb_log_abandon(struct kb_log *log)
 	int i;
 
 	atomic_store(&log->closed, true);
+	kb_log_bar(log); /* for good */
 	kc_lock_take(&log->write);
 	kc_lock_take(&log->lock);
 	log->gen++;

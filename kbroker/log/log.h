@@ -44,7 +44,10 @@ struct kb_log_config {
 	int64_t retention_bytes; /* -1: no limit */
 	int64_t retention_ms; /* -1: no limit */
 	int64_t file_delete_delay_ms;
+	int64_t min_compaction_lag_ms;
 	int64_t max_compaction_lag_ms;
+	int64_t delete_retention_ms; /* of tombstones, in compaction */
+	double min_cleanable_ratio; /* 0 to 1 */
 	bool compact; /* cleanup.policy has compact */
 	bool del; /* cleanup.policy has delete */
 	bool preallocate; /* reserve segment_bytes at once */

@@ -96,6 +96,13 @@ struct kb_log {
 	int64_t flush_to; /* lock */
 	int64_t flushed_ms; /* lock; wall clock of the last flush */
 
+	/* Compaction (clean_turn.c), with "lock" held. */
+	bool turn; /* a thread is at the closed segments */
+	atomic_int barred; /* no turns while it is not 0 */
+	struct kc_cond turn_over;
+	int64_t cleaned; /* compacted once up to here; -1 nothing known */
+	bool uncleanable; /* until the next start */
+
 	/* With "write" held. */
 	struct kb_tail tail;
 	int64_t snapshot_unsynced; /* newest snapshot not synced; -1 none */
@@ -141,6 +148,7 @@ struct kb_log_open {
 	int64_t recovery_point;
 	int64_t start;
 	int64_t hw;
+	int64_t cleaned; /* -1 none */
 	bool clean; /* the last stop was */
 };
 
@@ -258,6 +266,38 @@ int kb_log_replay(struct kb_log *log, struct kb_producers *ps, int64_t offset);
 int kb_log_rebuild_segment(
     struct kb_log *log, struct kb_segment *seg, int64_t *valid, int64_t *next);
 
+/* Index entries for a batch that begins at pos, by the rule of an append. */
+int kb_log_index_batch(struct kb_log *log, struct kb_segment *seg,
+    const struct kc_batch *b, int64_t pos);
+
+/* read.c */
+
+/*
+ * Aborted transactions that touch [offset, end): malloc'ed *v of *n, by
+ * marker.  KC_ELIMIT over max.
+ */
+int kb_log_aborted_txns(struct kb_log *log, int64_t offset, int64_t end,
+    int max, struct kb_aborted_txn **v, int *n);
+
+/* clean_turn.c */
+
+/*
+ * Whoever removes or replaces closed segments has the turn: compaction and
+ * retention.  Truncation and deletion bar others from it first.  False: the
+ * turn is taken or barred, or the log is not usable.
+ */
+bool kb_log_turn_take(struct kb_log *log);
+void kb_log_turn_drop(struct kb_log *log);
+/* Waits until the present turn has ended; who has it is told to hurry. */
+void kb_log_bar(struct kb_log *log);
+void kb_log_unbar(struct kb_log *log);
+/* Who has the turn should give it up. */
+static inline bool
+kb_log_barred(const struct kb_log *log)
+{
+	return atomic_load_explicit(&log->barred, memory_order_relaxed) != 0;
+}
+
 /* flush.c: on the flush thread */
 
 int kb_log_flush(struct kb_log *log, int64_t upto);
@@ -283,11 +323,13 @@ int kb_log_find_times(struct kb_log *log, struct kb_segment *seg, bool scan);
 /* Start over with one empty segment.  Both locks held. */
 int kb_log_restart(struct kb_log *log, int64_t offset);
 
-/* retain.c: on the flush thread */
+/* retain.c: on the flush and clean threads */
 
+/* When the file last changed; now when that cannot be told. */
+int64_t kb_log_segment_mtime(struct kb_log *log, int64_t base);
 /*
- * Apply retention: bases of segments that were renamed to .deleted go to
- * fn.  KC_OK or the error.
+ * Apply retention, unless somebody else has the turn: bases of segments that
+ * were renamed to .deleted go to fn.  KC_OK or the error.
  */
 int kb_log_retain(struct kb_log *log,
     void (*fn)(void *arg, struct kb_log *log, int64_t base), void *arg);

@@ -245,52 +245,54 @@ kb_log_slice_fini(struct kb_log_slice *s)
 	s->len = 0;
 }
 
-/* Entries of one segment that touch [offset, end). */
+/* Entries of one segment that touch what is asked for. */
+struct collect {
+	int64_t offset;
+	int64_t end;
+	int max;
+	struct kb_aborted_txn *v; /* owned */
+	int n;
+	bool done; /* later segments have none of them */
+};
+
 static int
-collect(struct kb_segment *seg, int32_t n, int64_t offset, int64_t end,
-    struct kb_aborted **v, int *count, bool *done)
+collect(struct kb_segment *seg, int32_t n, struct collect *c)
 {
-	struct kb_aborted_txn a;
-	struct kb_aborted *more;
+	struct kb_aborted_txn a, *more;
 	int32_t i;
 	int rc;
 
-	for (i = 0; i < n && !*done; i++) {
+	for (i = 0; i < n && !c->done; i++) {
 		if ((rc = kb_txn_index_get(&seg->an, i, &a)) != KC_OK)
 			return rc;
-		if (a.last_offset >= offset && a.first_offset < end) {
-			if (*count == KB_ABORTED_MAX)
+		if (a.last_offset >= c->offset && a.first_offset < c->end) {
+			if (c->n == c->max)
 				return KC_ELIMIT;
-			if ((*count & (*count - 1)) == 0) {
-				more = realloc(*v,
-				    sizeof *more *
-					(size_t)KC_MAX(*count * 2, 1));
+			if ((c->n & (c->n - 1)) == 0) {
+				more = realloc(c->v, sizeof *more *
+				    (size_t)KC_MAX(c->n * 2, 1));
 				if (more == NULL)
 					return KC_ENOMEM;
-				*v = more;
+				c->v = more;
 			}
-			(*v)[*count].producer_id = a.producer_id;
-			(*v)[(*count)++].first_offset = a.first_offset;
+			c->v[c->n++] = a;
 		}
 		/* What ends later began at or after this one's LSO. */
-		*done = a.lso >= end;
+		c->done = a.lso >= c->end;
 	}
 	return KC_OK;
 }
 
-int
-kb_log_aborted(struct kb_log *log, int64_t offset, int64_t end_offset,
-    struct kb_aborted **v, int *n)
+/* KC_EBUSY: segments were dropped or replaced meanwhile. */
+static int
+collect_all(struct kb_log *log, struct collect *c)
 {
-	struct look lk = { .offset = offset, .limit = offset };
-	int64_t at = offset;
-	bool done = false;
+	struct look lk = { .offset = c->offset, .limit = c->offset };
+	int64_t at = c->offset;
 	int rc = KC_OK;
 	int i;
 
-	*v = NULL;
-	*n = 0;
-	while (!done && rc == KC_OK) {
+	while (!c->done && rc == KC_OK && at >= 0) {
 		kc_lock_take(&log->lock);
 		i = kb_log_segment_at(log, at);
 		if (i < 0)
@@ -301,20 +303,57 @@ kb_log_aborted(struct kb_log *log, int64_t offset, int64_t end_offset,
 			rc = no_file(kb_segment_indexes(
 			    lk.seg, &log->pl, kb_log_now_ns(log)));
 		if (rc == KC_OK)
-			rc = collect(lk.seg, lk.view.ntxn, offset, end_offset,
-			    v, n, &done);
+			rc = collect(lk.seg, lk.view.ntxn, c);
 		at = lk.next_base;
-		/* Deleted under us: nobody needs its transactions now. */
-		if (look_end(log, &lk) && rc == KC_EIO)
-			rc = KC_OK;
-		if (at < 0)
-			break;
+		if (look_end(log, &lk))
+			return KC_EBUSY;
 	}
-	if (rc != KC_OK) {
-		free(*v);
-		*v = NULL;
-		*n = 0;
+	return rc;
+}
+
+int
+kb_log_aborted_txns(struct kb_log *log, int64_t offset, int64_t end, int max,
+    struct kb_aborted_txn **v, int *n)
+{
+	struct collect c = { .offset = offset, .end = end, .max = max };
+	int rc = KC_EBUSY;
+	int tries;
+
+	for (tries = 0; rc == KC_EBUSY && tries < RETRIES; tries++) {
+		c.n = 0;
+		c.done = false;
+		rc = collect_all(log, &c);
 	}
-	return rc == KC_ECORRUPT ? rc :
-				   kb_log_disk(log, rc, "reading txnindex");
+	*v = rc == KC_OK && c.n > 0 ? c.v : NULL;
+	*n = rc == KC_OK ? c.n : 0;
+	if (*v == NULL)
+		free(c.v);
+	if (rc == KC_ECORRUPT || rc == KC_EBUSY)
+		return rc;
+	return kb_log_disk(log, rc, "reading txnindex");
+}
+
+int
+kb_log_aborted(struct kb_log *log, int64_t offset, int64_t end_offset,
+    struct kb_aborted **v, int *n)
+{
+	struct kb_aborted_txn *full;
+	int i, count;
+	int rc;
+
+	*v = NULL;
+	*n = 0;
+	rc = kb_log_aborted_txns(
+	    log, offset, end_offset, KB_ABORTED_MAX, &full, &count);
+	if (rc != KC_OK || count == 0)
+		return rc;
+	if ((*v = calloc((size_t)count, sizeof(**v))) != NULL)
+		for (i = 0; i < count; i++)
+			(*v)[i] = (struct kb_aborted) {
+				.producer_id = full[i].producer_id,
+				.first_offset = full[i].first_offset,
+			};
+	free(full);
+	*n = *v == NULL ? 0 : count;
+	return *v == NULL ? KC_ENOMEM : KC_OK;
 }

@@ -142,9 +142,8 @@ open_indexes(struct kb_log *log, struct kb_segment *seg)
 	return kb_segment_indexes(seg, &log->pl, kb_log_now_ns(log));
 }
 
-/* Entries for the batch at pos, by the rule of an append. */
-static int
-index_batch(struct kb_log *log, struct kb_segment *seg,
+int
+kb_log_index_batch(struct kb_log *log, struct kb_segment *seg,
     const struct kc_batch *b, int64_t pos)
 {
 	int64_t last = kc_batch_last_offset(b);
@@ -210,7 +209,8 @@ walk(struct kb_log *log, struct kb_segment *seg, struct window *w,
 			return rc;
 		if (!offsets_fit(seg, &b, *next))
 			return KC_OK;
-		if ((rc = index_batch(log, seg, &b, pos)) != KC_OK ||
+		if ((rc = kb_log_index_batch(log, seg, &b, pos)) !=
+			KC_OK ||
 		    (rc = note(log, seg, &b)) != KC_OK)
 			return rc;
 		*next = kc_batch_last_offset(&b) + 1;

@@ -12,9 +12,8 @@ static const char *const why_text[KB_RETAIN_WHYS] = {
 	[KB_RETAIN_TIME] = "log retention time",
 };
 
-/* When the file last changed, for segments without any timestamp. */
-static int64_t
-mtime(struct kb_log *log, int64_t base)
+int64_t
+kb_log_segment_mtime(struct kb_log *log, int64_t base)
 {
 	struct kb_file_name fn = { base, KB_FILE_LOG, KB_STATE_LIVE };
 	char path[KB_PATH_MAX];
@@ -41,7 +40,8 @@ decide(struct kb_log *log, enum kb_retain_why why)
 		v[i].size = log->seg[i]->size;
 		v[i].largest_ts = log->seg[i]->max_ts;
 		if (v[i].largest_ts < 0 && why == KB_RETAIN_TIME)
-			v[i].largest_ts = mtime(log, v[i].base);
+			v[i].largest_ts =
+			    kb_log_segment_mtime(log, v[i].base);
 	}
 	r.cfg = &log->cfg;
 	r.seg = v;
@@ -117,10 +117,13 @@ kb_log_retain(struct kb_log *log,
 	int rc = KC_OK;
 	int why;
 
+	if (!kb_log_turn_take(log))
+		return KC_OK; /* the next time */
 	kc_lock_take(&log->write);
 	for (why = 0; rc == KC_OK && why < KB_RETAIN_WHYS; why++)
 		if (kb_log_usable(log))
 			rc = retain_for(log, (enum kb_retain_why)why, fn, arg);
 	kc_lock_drop(&log->write);
+	kb_log_turn_drop(log);
 	return kb_log_disk(log, rc, "deleting old segments");
 }

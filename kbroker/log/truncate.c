@@ -79,6 +79,7 @@ set_end(struct kb_log *log, int64_t offset)
 	atomic_store(&log->hw, KC_MIN(log->hw, offset));
 	atomic_store(&log->recovery_point, KC_MIN(log->recovery_point, offset));
 	log->flush_to = KC_MIN(log->flush_to, offset);
+	log->cleaned = KC_MIN(log->cleaned, offset);
 	kb_log_kick(log, KB_WORK_EPOCHS | KB_WORK_CHECKPOINT);
 }
 
@@ -153,6 +154,9 @@ kb_log_truncate(struct kb_log *log, int64_t offset)
 
 	if (offset < 0)
 		return KC_EINVAL;
+	if (offset >= kb_log_end(log) && kb_log_usable(log))
+		return KC_OK;
+	kb_log_bar(log);
 	kc_lock_take(&log->write);
 	if (!kb_log_usable(log)) {
 		rc = KC_EOFFLINE;
@@ -171,6 +175,7 @@ kb_log_truncate(struct kb_log *log, int64_t offset)
 		rc = kb_log_reload_producers(log, offset, false);
 out:
 	kc_lock_drop(&log->write);
+	kb_log_unbar(log);
 	/* Half cut is not a log any more, even for want of space. */
 	if (rc == KC_ENOSPC || rc == KC_ENOMEM || rc == KC_EMFILE)
 		rc = KC_EIO;
@@ -184,6 +189,7 @@ kb_log_truncate_full(struct kb_log *log, int64_t offset)
 
 	if (offset < 0)
 		return KC_EINVAL;
+	kb_log_bar(log);
 	kc_lock_take(&log->write);
 	kc_lock_take(&log->lock);
 	if (kb_log_usable(log)) {
@@ -198,6 +204,7 @@ kb_log_truncate_full(struct kb_log *log, int64_t offset)
 	}
 	kc_lock_drop(&log->lock);
 	kc_lock_drop(&log->write);
+	kb_log_unbar(log);
 	if (rc == KC_ENOSPC || rc == KC_ENOMEM || rc == KC_EMFILE)
 		rc = KC_EIO;
 	return kb_log_disk(log, rc, "truncating");

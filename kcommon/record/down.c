@@ -21,6 +21,8 @@ struct down {
 	struct kc_compress_ctx *ctx;
 	int8_t magic; /* to */
 	int64_t fetch_offset;
+	bool (*keep)(void *arg, int index); /* NULL: every record */
+	void *arg;
 	struct kc_wr *out;
 };
 
@@ -173,13 +175,15 @@ convert_batch(const struct down *dn, const struct kc_batch *b)
 	struct source src;
 	struct kc_record rec;
 	size_t at = dn->out->len;
-	int count = 0, rc, src_rc;
+	int count = 0, index = 0, rc, src_rc;
 
 	if ((rc = open_target(dn, b, &comp)) != KC_OK)
 		return rc;
 	source_open(&src, b, dn->ctx);
 	while (rc == KC_OK && source_next(&src, &rec)) {
 		if (!wrapped && rec.offset < dn->fetch_offset)
+			continue;
+		if (dn->keep != NULL && !dn->keep(dn->arg, index++))
 			continue;
 		if (count++ == 0 && wrapped && dn->magic > 0)
 			first = rec.offset;
@@ -238,4 +242,18 @@ kc_legacy_down_convert(struct kc_compress_ctx *ctx, const uint8_t *p,
 		first = false;
 	}
 	return rc == KC_ESHORT ? KC_OK : rc;
+}
+
+int
+kc_legacy_filter(struct kc_compress_ctx *ctx, const struct kc_batch *b,
+    bool (*keep)(void *arg, int index), void *arg, struct kc_wr *out)
+{
+	struct down dn = { .ctx = ctx,
+		.magic = b->magic,
+		.keep = keep,
+		.arg = arg,
+		.out = out };
+
+	KC_ASSERT(b->magic == 0 || b->magic == 1);
+	return convert_batch(&dn, b);
 }

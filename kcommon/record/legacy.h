@@ -53,4 +53,12 @@ int kc_legacy_iter_close(struct kc_legacy_iter *it);
 int kc_legacy_down_convert(struct kc_compress_ctx *ctx, const uint8_t *p,
     size_t len, int8_t magic, int64_t fetch_offset, struct kc_wr *out);
 
+/*
+ * For compaction: the records of b (magic 0 or 1) that keep() wants, by their
+ * index, as one batch of the same magic and codec at the end of out.  Nothing
+ * is written when it wants none.  As kc_legacy_iter_close(), and KC_ELIMIT.
+ */
+int kc_legacy_filter(struct kc_compress_ctx *ctx, const struct kc_batch *b,
+    bool (*keep)(void *arg, int index), void *arg, struct kc_wr *out);
+
 #endif

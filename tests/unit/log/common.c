@@ -22,6 +22,41 @@ due(int *countdown)
 	return *countdown > 0 && (*countdown == 1 || --*countdown == 0);
 }
 
+/* The process is dead by this call. */
+static bool
+dead(void)
+{
+	if (due(&kt_faults.die))
+		kt_faults.died = true;
+	return kt_faults.died;
+}
+
+static int
+f_open(int *fd, int dirfd, const char *path, unsigned flags)
+{
+	if ((flags & (KC_FILE_CREATE | KC_FILE_TRUNC)) != 0 && dead())
+		return KC_EIO;
+	return kc_file_system.open(fd, dirfd, path, flags);
+}
+
+static int
+f_unlink(int dirfd, const char *path)
+{
+	return dead() ? KC_EIO : kc_file_system.unlink(dirfd, path);
+}
+
+static int
+f_truncate(int fd, int64_t size)
+{
+	return dead() ? KC_EIO : kc_file_system.truncate(fd, size);
+}
+
+static int
+f_set_mtime(int fd, int64_t ms)
+{
+	return dead() ? KC_EIO : kc_file_system.set_mtime(fd, ms);
+}
+
 static int
 f_allocate(int fd, int64_t off, int64_t len)
 {
@@ -33,7 +68,7 @@ f_allocate(int fd, int64_t off, int64_t len)
 static int
 f_fsync(int fd)
 {
-	if (due(&kt_faults.fsync_eio))
+	if (dead() || due(&kt_faults.fsync_eio))
 		return KC_EIO;
 	return kc_file_system.fsync(fd);
 }
@@ -41,6 +76,8 @@ f_fsync(int fd)
 static int
 f_pwrite(int fd, const void *p, size_t len, int64_t off)
 {
+	if (dead())
+		return KC_EIO;
 	if (due(&kt_faults.pwrite_nospc))
 		return KC_ENOSPC;
 	return kc_file_system.pwrite(fd, p, len, off);
@@ -49,7 +86,7 @@ f_pwrite(int fd, const void *p, size_t len, int64_t off)
 static int
 f_rename(int dirfd, const char *from, const char *to)
 {
-	if (due(&kt_faults.rename_eio))
+	if (dead() || due(&kt_faults.rename_eio))
 		return KC_EIO;
 	return kc_file_system.rename(dirfd, from, to);
 }
@@ -91,6 +128,10 @@ kt_world_open(struct kt_world *w)
 	memset(&kt_faults, 0, sizeof kt_faults);
 	ops = kc_file_system;
 	ops.allocate = f_allocate;
+	ops.open = f_open;
+	ops.unlink = f_unlink;
+	ops.truncate = f_truncate;
+	ops.set_mtime = f_set_mtime;
 	ops.fsync = f_fsync;
 	ops.pwrite = f_pwrite;
 	ops.rename = f_rename;
@@ -112,6 +153,7 @@ kt_world_open(struct kt_world *w)
 	w->host.fail = on_fail;
 	cr_assert_eq(ops.open_dir(&w->host.dirfd, KC_FILE_CWD, w->path), KC_OK);
 	w->cfg = kb_log_config_default;
+	w->cleaned = -1;
 }
 
 void
@@ -131,7 +173,8 @@ kt_log_try(struct kt_world *w, bool clean, struct kb_log **logp)
 		.clean = clean,
 		.recovery_point = w->recovery_point,
 		.start = w->start,
-		.hw = w->hw };
+		.hw = w->hw,
+		.cleaned = w->cleaned };
 
 	(void)ops.mkdir(w->host.dirfd, "t-0");
 	return kb_log_open(logp, &w->host, &in);
@@ -161,6 +204,7 @@ kt_log_stop(struct kt_world *w, struct kb_log **logp)
 	w->recovery_point = (*logp)->recovery_point;
 	w->start = (*logp)->start;
 	w->hw = (*logp)->hw;
+	w->cleaned = (*logp)->cleaned;
 	kb_log_put(logp);
 }
 

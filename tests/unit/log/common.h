@@ -24,7 +24,8 @@ struct kt_world {
 	/* For logs that are opened without dirs. */
 	struct kb_log_host host;
 	struct kb_log_config cfg;
-	int64_t recovery_point, start, hw; /* what checkpoints say */
+	/* What checkpoints say. */
+	int64_t recovery_point, start, hw, cleaned;
 	int kicks;
 	int fails;
 };
@@ -38,6 +39,12 @@ struct kt_faults {
 	int fsync_eio;
 	int pwrite_nospc;
 	int rename_eio;
+	/*
+	 * A stop in the middle: from this call on, counting all that change
+	 * something, nothing is changed any more and calls are KC_EIO.
+	 */
+	int die;
+	bool died;
 };
 extern struct kt_faults kt_faults;
 
