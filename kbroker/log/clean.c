@@ -75,8 +75,8 @@ first_time(struct kb_log *log, int64_t base)
 
 /* Times that memory does not have, where the configuration asks for them. */
 static void
-complete(struct kb_log *log, const struct kb_clean_ask *ask,
-    struct kb_clean_seg *v)
+complete(
+    struct kb_log *log, const struct kb_clean_ask *ask, struct kb_clean_seg *v)
 {
 	int i;
 
@@ -84,8 +84,7 @@ complete(struct kb_log *log, const struct kb_clean_ask *ask,
 		if (v[i + 1].base <= ask->cleaned)
 			continue; /* not dirty */
 		if (ask->cfg->min_compaction_lag_ms > 0 && v[i].largest_ts < 0)
-			v[i].largest_ts =
-			    kb_log_segment_mtime(log, v[i].base);
+			v[i].largest_ts = kb_log_segment_mtime(log, v[i].base);
 		if (ask->cfg->max_compaction_lag_ms != INT64_MAX &&
 		    v[i].first_ts < 0)
 			v[i].first_ts = first_time(log, v[i].base);
@@ -131,16 +130,14 @@ kb_clean_look(struct kb_log *log, struct kb_clean_range *r)
  * walk or not: those that began before it have been added then.
  */
 static int
-add_aborted(
-    struct clean *cl, struct kb_clean_txn *txn, int i, bool first)
+add_aborted(struct clean *cl, struct kb_clean_txn *txn, int i, bool first)
 {
 	int64_t base = cl->info[i].base;
 	int64_t next = i + 1 < cl->nseg ? cl->info[i + 1].base : cl->end_base;
 	struct kb_aborted_txn *v = NULL;
 	int rc, n, k;
 
-	rc = kb_log_aborted_txns(
-	    cl->log, base, next, KB_CLEAN_TXN_MAX, &v, &n);
+	rc = kb_log_aborted_txns(cl->log, base, next, KB_CLEAN_TXN_MAX, &v, &n);
 	for (k = 0; rc == KC_OK && k < n; k++)
 		if (first || v[k].first_offset >= base)
 			rc = kb_clean_txn_add(txn, &v[k]);
@@ -150,8 +147,8 @@ add_aborted(
 
 /* KC_ELIMIT: the map is full; cl->latest says how far it got. */
 static int
-map_records(struct clean *cl, const struct kc_batch *b,
-    struct kc_compress_ctx *ctx)
+map_records(
+    struct clean *cl, const struct kc_batch *b, struct kc_compress_ctx *ctx)
 {
 	struct kb_clean_iter it;
 	struct kc_record rec;
@@ -181,8 +178,8 @@ map_full(const struct clean *cl, int rc)
 }
 
 static int
-map_batch(struct clean *cl, struct kb_clean_txn *txn,
-    const struct kc_batch *b, struct kc_compress_ctx *ctx)
+map_batch(struct clean *cl, struct kb_clean_txn *txn, const struct kc_batch *b,
+    struct kc_compress_ctx *ctx)
 {
 	bool aborted = false, gone, keep;
 	struct kb_aborted_txn entry;
@@ -272,8 +269,8 @@ set_old_horizon(struct clean *cl)
 }
 
 static int
-copy_segment(struct clean *cl, struct kb_clean_copy *c, int i,
-    struct kb_clean_out *out)
+copy_segment(
+    struct clean *cl, struct kb_clean_copy *c, int i, struct kb_clean_out *out)
 {
 	int64_t next = i + 1 < cl->nseg ? cl->info[i + 1].base : cl->end_base;
 	struct kb_clean_in in;
@@ -300,8 +297,7 @@ copy_group(struct clean *cl, struct kb_clean_copy *c, int from, int n)
 	struct kb_clean_out out;
 	int rc, i;
 
-	rc = kb_clean_out_open(
-	    &out, cl->log, cl->means, cl->info[from].base);
+	rc = kb_clean_out_open(&out, cl->log, cl->means, cl->info[from].base);
 	if (rc != KC_OK)
 		return rc;
 	c->changed = n > 1;
@@ -399,10 +395,7 @@ int
 kb_clean(struct kb_log *log, const struct kb_clean_range *r,
     const struct kb_clean_means *means, struct kb_clean_stats *st)
 {
-	struct clean cl = { .log = log,
-		.range = r,
-		.means = means,
-		.st = st };
+	struct clean cl = { .log = log, .range = r, .means = means, .st = st };
 	int rc;
 
 	KC_ASSERT(r->dirty < r->limit);

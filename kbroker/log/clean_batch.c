@@ -59,8 +59,8 @@ bit(const struct kb_clean_copy *c, int64_t i)
 
 /* First pass: which records stay. */
 static int
-judge_records(struct kb_clean_copy *c, const struct kc_batch *b,
-    struct kb_clean_sum *sum)
+judge_records(
+    struct kb_clean_copy *c, const struct kc_batch *b, struct kb_clean_sum *sum)
 {
 	struct kb_clean_iter it;
 	struct kc_record rec;
@@ -84,8 +84,8 @@ judge_records(struct kb_clean_copy *c, const struct kc_batch *b,
 }
 
 static void
-rewrite_params(const struct kc_batch *b, int64_t horizon,
-    struct kc_build_params *p)
+rewrite_params(
+    const struct kc_batch *b, int64_t horizon, struct kc_build_params *p)
 {
 	*p = kc_build_params_default;
 	p->base_offset = b->base_offset;
@@ -183,7 +183,7 @@ last_of(struct kb_log *log, int64_t id, struct kb_clean_last *last)
 {
 	const struct kb_producer *p;
 
-	*last = (struct kb_clean_last) { .data_offset = -1 };
+	*last = (struct kb_clean_last){ .data_offset = -1 };
 	if (id < 0)
 		return;
 	kc_lock_take(&log->lock);
@@ -199,8 +199,8 @@ last_of(struct kb_log *log, int64_t id, struct kb_clean_last *last)
 }
 
 int
-kb_clean_batch(struct kb_clean_copy *c, const struct kc_batch *b,
-    struct kb_clean_out *out)
+kb_clean_batch(
+    struct kb_clean_copy *c, const struct kc_batch *b, struct kb_clean_out *out)
 {
 	struct kb_clean_last last = { .data_offset = -1 };
 	struct kb_clean_sum sum = { 0 };

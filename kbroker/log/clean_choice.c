@@ -61,7 +61,7 @@ kb_clean_range(const struct kb_clean_ask *ask, struct kb_clean_range *r)
 	int i, from, to;
 
 	KC_ASSERT(ask->n >= 1);
-	*r = (struct kb_clean_range) { .dirty = ask->cleaned };
+	*r = (struct kb_clean_range){ .dirty = ask->cleaned };
 	if (ask->cleaned < ask->start || ask->cleaned > ask->end) {
 		r->dirty = ask->start;
 		/* The log start moves on in a log that is also deleted. */
@@ -91,8 +91,8 @@ kb_clean_range(const struct kb_clean_ask *ask, struct kb_clean_range *r)
 }
 
 int
-kb_clean_group(const struct kb_log_config *cfg,
-    const struct kb_clean_seg *seg, int n, int64_t next)
+kb_clean_group(const struct kb_log_config *cfg, const struct kb_clean_seg *seg,
+    int n, int64_t next)
 {
 	int64_t bytes = seg[0].size;
 	int64_t index = seg[0].index_bytes;

@@ -9,7 +9,7 @@ int
 kb_clean_in_open(struct kb_clean_in *in, struct kb_log *log,
     const struct kb_clean_means *means, struct kb_segment *seg, int64_t limit)
 {
-	*in = (struct kb_clean_in) { .log = log,
+	*in = (struct kb_clean_in){ .log = log,
 		.means = means,
 		.end = seg->size,
 		.next = seg->base,
@@ -143,8 +143,7 @@ kb_clean_iter_close(struct kb_clean_iter *it)
 }
 
 static const char *
-cleaned_path(char *buf, const struct kb_clean_out *out,
-    enum kb_file_kind kind)
+cleaned_path(char *buf, const struct kb_clean_out *out, enum kb_file_kind kind)
 {
 	struct kb_file_name fn = { out->seg->base, kind, KB_STATE_CLEANED };
 
@@ -187,7 +186,7 @@ kb_clean_out_open(struct kb_clean_out *out, struct kb_log *log,
 {
 	int rc;
 
-	*out = (struct kb_clean_out) { .log = log, .means = means };
+	*out = (struct kb_clean_out){ .log = log, .means = means };
 	kc_wr_init(&out->w, 0);
 	if ((rc = kb_segment_new(&out->seg, &log->pl, base)) != KC_OK)
 		return rc;
@@ -229,8 +228,7 @@ kb_clean_out_put(struct kb_clean_out *out, size_t at)
 
 	if (out->w.err != KC_OK)
 		return out->w.err;
-	KC_ASSERT(kc_batch_parse(out->w.p + at, out->w.len - at, &b) ==
-		KC_OK &&
+	KC_ASSERT(kc_batch_parse(out->w.p + at, out->w.len - at, &b) == KC_OK &&
 	    at + b.size == out->w.len);
 	/* Delete horizons make timestamps longer, and so a segment larger. */
 	if (pos + (int64_t)b.size > KB_SEGMENT_SIZE_MAX ||

@@ -32,8 +32,7 @@ struct kb_clean_in {
 
 /* limit is the base of the segment after seg. */
 int kb_clean_in_open(struct kb_clean_in *in, struct kb_log *log,
-    const struct kb_clean_means *means, struct kb_segment *seg,
-    int64_t limit);
+    const struct kb_clean_means *means, struct kb_segment *seg, int64_t limit);
 /*
  * The next batch, whole and with a right checksum; valid until the next
  * call.  KC_ENOENT at the end; KC_ECORRUPT, KC_ECRC; what spent() says.

@@ -35,8 +35,8 @@ bool kb_clean_keep_record(const struct kb_clean_rules *r,
  * May none of the records stay: aborted data, or a marker that nobody needs
  * (gone) and whose horizon has passed.
  */
-bool kb_clean_discard(const struct kb_clean_rules *r,
-    const struct kc_batch *b, bool aborted, bool gone);
+bool kb_clean_discard(const struct kb_clean_rules *r, const struct kc_batch *b,
+    bool aborted, bool gone);
 
 /* What was found in a batch. */
 struct kb_clean_sum {

@@ -78,8 +78,7 @@ exchange_files(
 
 /* Any error from the first rename on is the disk's, and for good. */
 static int
-swap(struct kb_clean_out *out, int folder, struct kb_segment *const *old,
-    int n)
+swap(struct kb_clean_out *out, int folder, struct kb_segment *const *old, int n)
 {
 	struct kb_log *log = out->log;
 	struct kb_segment *seg = out->seg;

@@ -36,8 +36,7 @@ kb_clean_txn_fini(struct kb_clean_txn *tx)
 }
 
 int
-kb_clean_txn_add(
-    struct kb_clean_txn *tx, const struct kb_aborted_txn *aborted)
+kb_clean_txn_add(struct kb_clean_txn *tx, const struct kb_aborted_txn *aborted)
 {
 	struct kb_aborted_txn *v;
 	int cap;
@@ -124,8 +123,7 @@ advance(struct kb_clean_txn *tx, int64_t offset)
 		if (a->first_offset > offset)
 			break;
 		o = find(tx, a->producer_id);
-		if (o == NULL &&
-		    (rc = begin(tx, a->producer_id, &o)) != KC_OK)
+		if (o == NULL && (rc = begin(tx, a->producer_id, &o)) != KC_OK)
 			return rc;
 		/* What the producer had before ended without a marker. */
 		o->aborted = true;
@@ -159,8 +157,7 @@ kb_clean_txn_data(
 
 int
 kb_clean_txn_marker(struct kb_clean_txn *tx, const struct kc_batch *b,
-    enum kc_control type, bool *gone, bool *keep,
-    struct kb_aborted_txn *entry)
+    enum kc_control type, bool *gone, bool *keep, struct kb_aborted_txn *entry)
 {
 	struct kb_clean_ongoing *o;
 	int rc;

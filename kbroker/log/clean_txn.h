@@ -42,7 +42,6 @@ int kb_clean_txn_data(
  * *keep when *entry, an aborted transaction with data, must be in the index.
  */
 int kb_clean_txn_marker(struct kb_clean_txn *tx, const struct kc_batch *b,
-    enum kc_control type, bool *gone, bool *keep,
-    struct kb_aborted_txn *entry);
+    enum kc_control type, bool *gone, bool *keep, struct kb_aborted_txn *entry);
 
 #endif

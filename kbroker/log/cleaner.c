@@ -119,11 +119,11 @@ means(struct kb_log_cleaner *cl, int index, struct kb_clean_means *m)
 
 	kc_lock_take(&cl->lock);
 	threads = KC_MAX(cl->cfg.threads, 1);
-	*m = (struct kb_clean_means) {
-		.buffer = (size_t)KC_MAX(
-		    cl->cfg.io_bytes / threads / 2, BUFFER_MIN),
-		.map_bytes = (size_t)KC_MAX(
-		    cl->cfg.dedupe_bytes / threads, MAP_MIN),
+	*m = (struct kb_clean_means){
+		.buffer =
+		    (size_t)KC_MAX(cl->cfg.io_bytes / threads / 2, BUFFER_MIN),
+		.map_bytes =
+		    (size_t)KC_MAX(cl->cfg.dedupe_bytes / threads, MAP_MIN),
 		.map_load = cl->cfg.load_factor,
 		.arg = &cl->worker[index],
 		.spent = on_spent,
@@ -164,8 +164,8 @@ reset(struct kb_log *log, const struct kb_clean_range *r)
 
 /* Takes the turn of the dirtiest log of v[0..n); *logp is not referenced. */
 static void
-choose(struct kb_log **v, int n, struct kb_log **logp,
-    struct kb_clean_range *best)
+choose(
+    struct kb_log **v, int n, struct kb_log **logp, struct kb_clean_range *best)
 {
 	struct kb_clean_range r;
 	int i;
@@ -211,8 +211,7 @@ report(int index, struct kb_log *log, const struct kb_clean_range *r,
 	    index, index, log->pl.folder, (long long)r->dirty,
 	    (long long)st->end, mib, (double)took_ms / 1000,
 	    mib * 1000 / (double)KC_MAX(took_ms, 1), (long long)st->kept,
-	    (long long)st->records, (long long)st->read,
-	    (long long)st->written,
+	    (long long)st->records, (long long)st->read, (long long)st->written,
 	    100.0 * (double)st->keys / (double)KC_MAX(st->slots, 1));
 }
 
@@ -240,8 +239,7 @@ failed(int index, struct kb_log *log, int rc)
 	kc_log(KC_LOG_WARN, KB_CLEANER_NAME,
 	    "Unexpected exception thrown when cleaning log %s in dir %s: %s. "
 	    "Marking its partition (%s) as uncleanable",
-	    log->pl.folder, log->host->path, kc_strerror(rc),
-	    log->pl.folder);
+	    log->pl.folder, log->host->path, kc_strerror(rc), log->pl.folder);
 	kc_lock_take(&log->lock);
 	log->uncleanable = true;
 	kc_lock_drop(&log->lock);
@@ -258,8 +256,7 @@ clean_log(struct kb_log_cleaner *cl, int index, struct kb_log *log,
 
 	means(cl, index, &m);
 	kc_log(KC_LOG_INFO, KB_CLEANER_NAME,
-	    "Cleaner %d: Beginning cleaning of log %s", index,
-	    log->pl.folder);
+	    "Cleaner %d: Beginning cleaning of log %s", index, log->pl.folder);
 	rc = kb_clean(log, r, &m, &st);
 	kb_log_turn_drop(log);
 	if (rc != KC_OK) {
@@ -305,11 +302,10 @@ worker_main(void *arg)
 		busy = clean_one(cl, w->index);
 		kc_lock_take(&cl->lock);
 		until = now_ns(cl) / 1000000 + cl->cfg.backoff_ms;
-		while (!busy && !stopping(cl) &&
-		    w->index < cl->cfg.threads &&
+		while (!busy && !stopping(cl) && w->index < cl->cfg.threads &&
 		    now_ns(cl) / 1000000 < until)
-			(void)kc_cond_wait_ms(&cl->cond, &cl->lock,
-			    until - now_ns(cl) / 1000000);
+			(void)kc_cond_wait_ms(
+			    &cl->cond, &cl->lock, until - now_ns(cl) / 1000000);
 		wanted = w->index < cl->cfg.threads;
 		kc_lock_drop(&cl->lock);
 	}
@@ -368,8 +364,8 @@ kb_log_cleaner_start(struct kb_log_cleaner *cl)
 }
 
 int
-kb_log_cleaner_set(struct kb_log_cleaner *cl,
-    const struct kb_log_cleaner_config *config)
+kb_log_cleaner_set(
+    struct kb_log_cleaner *cl, const struct kb_log_cleaner_config *config)
 {
 	int want = KC_MIN(config->threads, KB_CLEANER_THREADS_MAX);
 

@@ -43,8 +43,8 @@ int kb_log_cleaner_start(struct kb_log_cleaner *cl);
  * started and ended to match.  KC_OK, or why a thread could not be started.
  * @thread one at a time
  */
-int kb_log_cleaner_set(struct kb_log_cleaner *cl,
-    const struct kb_log_cleaner_config *config);
+int kb_log_cleaner_set(
+    struct kb_log_cleaner *cl, const struct kb_log_cleaner_config *config);
 /* Ends what is under way; before kb_log_dirs_close().  *clp NULL is fine. */
 void kb_log_cleaner_close(struct kb_log_cleaner **clp);
 

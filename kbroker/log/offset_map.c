@@ -36,10 +36,9 @@ kb_offset_map_open(struct kb_offset_map **mapp, size_t bytes, double load,
 		return KC_ENOMEM;
 	map->slots = bytes / KB_OFFSET_MAP_SLOT;
 	used_max = (double)map->slots * load;
-	map->used_max = used_max < 1 ? 1 :
-	    used_max > (double)(map->slots - 1) ?
-				     map->slots - 1 :
-				     (uint64_t)used_max;
+	map->used_max = used_max < 1		? 1 :
+	    used_max > (double)(map->slots - 1) ? map->slots - 1 :
+						  (uint64_t)used_max;
 	rand->fill(rand, map->secret, sizeof map->secret);
 	if ((map->slot = calloc(map->slots, sizeof *map->slot)) == NULL) {
 		kc_delete(map);
@@ -64,8 +63,8 @@ kb_offset_map_close(struct kb_offset_map **mapp)
 
 /* Where the key is, or the free slot where it would be. */
 static struct slot *
-find(const struct kb_offset_map *map, struct kc_str key,
-    struct kc_siphash *hash)
+find(
+    const struct kb_offset_map *map, struct kc_str key, struct kc_siphash *hash)
 {
 	uint64_t i;
 

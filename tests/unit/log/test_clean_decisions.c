@@ -100,13 +100,13 @@ setup(void)
 	cfg.compact = true;
 	cfg.del = false;
 	for (i = 0; i < 5; i++)
-		segs[i] = (struct kb_clean_seg) { .base = i * 100,
+		segs[i] = (struct kb_clean_seg){ .base = i * 100,
 			.size = 1000,
 			.largest_ts = NOW - 1000 + i * 100,
 			.first_ts = NOW - 1100 + i * 100,
 			.index_bytes = 8,
 			.time_index_bytes = 12 };
-	ask = (struct kb_clean_ask) { .cfg = &cfg,
+	ask = (struct kb_clean_ask){ .cfg = &cfg,
 		.seg = segs,
 		.n = 5,
 		.end = 450,
@@ -311,18 +311,18 @@ static struct kc_record rec;
 static void
 setup_rules(void)
 {
-	rules = (struct kb_clean_rules) { .now_ms = NOW,
+	rules = (struct kb_clean_rules){ .now_ms = NOW,
 		.latest = 1000,
 		.limit = 2000,
 		.delete_retention_ms = 500 };
-	b = (struct kc_batch) { .magic = 2,
+	b = (struct kc_batch){ .magic = 2,
 		.base_offset = 10,
 		.last_delta = 9,
 		.count = 10,
 		.producer_id = -1,
 		.producer_epoch = -1,
 		.base_timestamp = NOW - 5 };
-	rec = (struct kc_record) { .offset = 15,
+	rec = (struct kc_record){ .offset = 15,
 		.key = KC_STR_LIT("k"),
 		.value = KC_STR_LIT("v"),
 		.headers = KC_STR_NULL };
@@ -370,7 +370,7 @@ Test(clean_rules, tombstones)
 	rec.value = KC_STR_LIT("v"); /* beside one that goes */
 	cr_assert(keep(15));
 	rec.value = KC_STR_NULL;
-	b = (struct kc_batch) { .magic = 1 };
+	b = (struct kc_batch){ .magic = 1 };
 	cr_assert_not(keep(15));
 	rules.keep_old_deletes = true;
 	cr_assert(keep(15));
@@ -412,7 +412,7 @@ fate(void)
 
 Test(clean_fate, nothing_left)
 {
-	sum = (struct kb_clean_sum) { .records = 10 };
+	sum = (struct kb_clean_sum){ .records = 10 };
 	cr_assert_eq(fate(), KB_CLEAN_DROP);
 	/* Of nobody's, but the last before what may not be touched. */
 	b.base_offset = 1990;
@@ -427,11 +427,11 @@ Test(clean_fate, nothing_left)
 
 Test(clean_fate, last_of_a_producer)
 {
-	sum = (struct kb_clean_sum) { .records = 10 };
+	sum = (struct kb_clean_sum){ .records = 10 };
 	b.producer_id = 7;
 	b.producer_epoch = 3;
 	cr_assert_eq(fate(), KB_CLEAN_DROP); /* expired */
-	last = (struct kb_clean_last) { .active = true, .data_offset = 19 };
+	last = (struct kb_clean_last){ .active = true, .data_offset = 19 };
 	cr_assert_eq(fate(), KB_CLEAN_EMPTY);
 	last.data_offset = 20;
 	cr_assert_eq(fate(), KB_CLEAN_DROP);
@@ -447,7 +447,7 @@ Test(clean_fate, last_of_a_producer)
 
 Test(clean_fate, some_left)
 {
-	sum = (struct kb_clean_sum) { .records = 10, .kept = 10 };
+	sum = (struct kb_clean_sum){ .records = 10, .kept = 10 };
 	cr_assert_eq(fate(), KB_CLEAN_COPY);
 	sum.kept = 1;
 	cr_assert_eq(fate(), KB_CLEAN_REWRITE);
@@ -459,7 +459,7 @@ Test(clean_fate, some_left)
 
 Test(clean_fate, horizons)
 {
-	sum = (struct kb_clean_sum) {
+	sum = (struct kb_clean_sum){
 		.records = 10, .kept = 10, .tombstone = true
 	};
 	cr_assert_eq(fate(), KB_CLEAN_REWRITE);
@@ -475,13 +475,13 @@ Test(clean_fate, horizons)
 	cr_assert_eq(fate(), KB_CLEAN_REWRITE);
 	cr_assert_eq(horizon, NOW + 3);
 	/* Magic 0 and 1 have none. */
-	b = (struct kc_batch) { .magic = 1 };
+	b = (struct kc_batch){ .magic = 1 };
 	sum.kept = 10;
 	cr_assert_eq(fate(), KB_CLEAN_COPY);
 	/* A marker whose data is gone. */
-	b = (struct kc_batch) { .magic = 2,
+	b = (struct kc_batch){ .magic = 2,
 		.attributes = KC_ATTR_CONTROL | KC_ATTR_TXN };
-	sum = (struct kb_clean_sum) { .records = 1, .kept = 1 };
+	sum = (struct kb_clean_sum){ .records = 1, .kept = 1 };
 	cr_assert_eq(fate(), KB_CLEAN_COPY);
 	sum.gone = true;
 	rules.delete_retention_ms = 500;
@@ -541,8 +541,8 @@ marker(int64_t id, int64_t offset, enum kc_control type)
 		.attributes = KC_ATTR_TXN | KC_ATTR_CONTROL,
 		.producer_id = id };
 
-	cr_assert_eq(kb_clean_txn_marker(
-			 &txn, &m, type, &gone, &indexed, &entry),
+	cr_assert_eq(
+	    kb_clean_txn_marker(&txn, &m, type, &gone, &indexed, &entry),
 	    KC_OK);
 }
 
@@ -558,8 +558,8 @@ Test(clean_txn, empty_marker)
 		.attributes = KC_ATTR_TXN | KC_ATTR_CONTROL,
 		.producer_id = 1 };
 
-	cr_assert_eq(kb_clean_txn_marker(&txn, &m, KC_CONTROL_OTHER, &gone,
-			 &indexed, &entry),
+	cr_assert_eq(kb_clean_txn_marker(
+			 &txn, &m, KC_CONTROL_OTHER, &gone, &indexed, &entry),
 	    KC_OK);
 	cr_assert(gone);
 }
