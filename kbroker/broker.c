@@ -3,6 +3,7 @@
 #include "kbroker/api/api.h"
 #include "kbroker/changes.h"
 #include "kbroker/controller/controller.h"
+#include "kbroker/coordinators.h"
 #include "kbroker/core.h"
 #include "kbroker/dynamic.h"
 #include "kbroker/leave.h"
@@ -395,6 +396,8 @@ start_logs(struct kb_broker *b)
 		rc = kb_manager_open(&b->mgr, b->dirs);
 	if (rc == KC_OK)
 		kb_manager_set_id(b->mgr, b->id);
+	if (rc == KC_OK)
+		rc = kb_coordinators_open(b);
 	return rc;
 }
 
@@ -789,6 +792,7 @@ drain(struct kb_broker *b)
 {
 	if (b->mgr != NULL)
 		kb_manager_each(b->mgr, stop_partition, NULL);
+	kb_coordinators_stop(b);
 	kb_api_stop(b);
 	if (b->toctl != NULL)
 		kb_toctl_stop(b->toctl);
@@ -902,6 +906,7 @@ kb_broker_close(struct kb_broker **brokerp)
 	if (b->net != NULL)
 		kb_net_close(&b->net);
 	free_readers(b);
+	kb_coordinators_close(b);
 	kb_manager_close(&b->mgr);
 	if (b->dirs != NULL)
 		kb_log_dirs_close(&b->dirs, s->loaded);

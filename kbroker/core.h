@@ -8,6 +8,7 @@
 #define KB_CORE_H
 
 #include "kbroker/api/request.h"
+#include "kbroker/auth/ops.h"
 #include "kbroker/broker.h"
 #include "kbroker/config.h"
 #include "kbroker/log/dirs.h"
@@ -18,6 +19,7 @@
 struct kb_altering;
 struct kb_changes;
 struct kb_controller;
+struct kb_coord;
 struct kb_making;
 struct kb_net;
 struct kb_pids;
@@ -58,6 +60,7 @@ struct kb_broker {
 	struct kb_toctl *toctl; /* requests to the active controller */
 	struct kb_pids *pids; /* producer ids to give out */
 	struct kb_topics *topics; /* topic configurations */
+	struct kb_coord *coord; /* groups whose coordinator we are */
 
 	struct kb_meta_cache meta;
 	/*
@@ -89,6 +92,25 @@ static inline struct kb_reader *
 kb_request_reader(const struct kb_request *req)
 {
 	return kc_loop_user(req->loop);
+}
+
+/*
+ * Who asks, for kb_authz_allowed().  There is no authorizer yet: everybody may
+ * do everything.
+ */
+static inline struct kb_authz
+kb_request_authz(const struct kb_request *req KC_UNUSED)
+{
+	return (struct kb_authz) { 0 };
+}
+
+static inline bool
+kb_request_may(const struct kb_request *req, enum kb_op op, enum kb_res res,
+    struct kc_str name)
+{
+	struct kb_authz z = kb_request_authz(req);
+
+	return kb_authz_allowed(&z, op, res, name);
 }
 
 /*

@@ -8,6 +8,8 @@
 #include "kbroker/api/api.h"
 #include "kbroker/api/control.h"
 #include "kbroker/core.h"
+#include "kbroker/group/coordinator.h"
+#include "kbroker/metadata/topic_name.h"
 #include "kbroker/topics.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
@@ -298,6 +300,7 @@ update_metadata(struct kb_request *req)
 	struct kb_broker *b = req->broker;
 	struct kb_meta *old, *meta = NULL;
 	struct kb_meta_deleted deleted = { 0 };
+	const struct kb_meta_topic *offsets;
 	int rc;
 
 	out->error_code =
@@ -313,6 +316,10 @@ update_metadata(struct kb_request *req)
 	}
 	for (int32_t i = 0; i < deleted.n; i++)
 		kb_topics_forget(b->topics, deleted.v[i].topic);
+	kb_coord_topics_deleted(b->coord, deleted.v, deleted.n);
+	offsets = kb_meta_topic(meta, KC_STR_LIT(KB_TOPIC_OFFSETS));
+	if (offsets != NULL)
+		kb_coord_set_partitions(b->coord, offsets->partitions_n);
 	free(deleted.v);
 	kb_meta_publish(&b->meta, meta);
 	kb_api_ready(b); /* also wakes those who wait for a topic */

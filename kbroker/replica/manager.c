@@ -24,6 +24,7 @@ struct kb_manager {
 	int32_t broker_id;
 	int32_t controller_epoch; /* newest heard of */
 	struct kc_published map;
+	struct kb_manager_events events;
 };
 
 static uint32_t
@@ -156,6 +157,13 @@ kb_manager_set_id(struct kb_manager *m, int32_t broker_id)
 	m->broker_id = broker_id;
 }
 
+void
+kb_manager_set_events(
+    struct kb_manager *m, const struct kb_manager_events *events)
+{
+	m->events = *events;
+}
+
 const struct kb_part_map *
 kb_manager_read(struct kb_manager *m, struct kc_published_slot *slot)
 {
@@ -282,6 +290,14 @@ take_role(struct kb_manager *m, struct kb_role_change *c)
 	return rc == KC_OK ? KP_NONE : KP_KAFKA_STORAGE_ERROR;
 }
 
+static void
+tell_role(struct kb_manager *m, struct kb_partition *p, int32_t leader_epoch)
+{
+	/* Only this thread changes it. */
+	if (m->events.role != NULL)
+		m->events.role(m->events.arg, p, p->leading, leader_epoch);
+}
+
 void
 kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 {
@@ -317,6 +333,9 @@ kb_manager_apply(struct kb_manager *m, struct kb_role_change *v, int n)
 		kc_published_set(&m->map, map);
 	else
 		map_unref(map);
+	for (int i = 0; i < n; i++)
+		if (v[i].code == KP_NONE)
+			tell_role(m, v[i].part, v[i].part->leader_epoch);
 }
 
 static int16_t
@@ -364,6 +383,8 @@ kb_manager_stop(struct kb_manager *m, struct kb_stop *v, int n)
 		    kb_part_map_find(m->map.obj, v[i].topic, v[i].index);
 
 		v[i].code = stop_one(m, &v[i], p);
+		if (p != NULL && v[i].code == KP_NONE)
+			tell_role(m, p, v[i].leader_epoch);
 		if (p != NULL && v[i].remove && v[i].code == KP_NONE)
 			leave = p->leaving = true;
 	}

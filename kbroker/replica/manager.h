@@ -30,11 +30,23 @@ struct kb_role_change {
 	struct kb_partition *part; /* the manager's own */
 };
 
+/*
+ * Told after each change of role, with the leader epoch it came in (-1: none
+ * was named); p is borrowed.  @thread control
+ */
+struct kb_manager_events {
+	void *arg;
+	void (*role)(void *arg, struct kb_partition *p, bool leads,
+	    int32_t leader_epoch);
+};
+
 /* dirs and config must outlive it. */
 int kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs);
 void kb_manager_close(struct kb_manager **mp);
 /* Once the broker id is known, before anything is hosted. */
 void kb_manager_set_id(struct kb_manager *m, int32_t broker_id);
+void kb_manager_set_events(
+    struct kb_manager *m, const struct kb_manager_events *events);
 
 /*
  * The partitions hosted at this moment; borrowed until the slot is read again
