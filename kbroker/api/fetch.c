@@ -18,6 +18,9 @@
 
 #include <stdlib.h>
 
+/* A fetch of more partitions is searched for doubles. */
+#define DOUBLES_MAX 1000
+
 struct item { /* one partition of the fetch */
 	struct kb_fetch_part *part;
 	struct kc_str name; /* of the metadata or request; arena */
@@ -111,6 +114,59 @@ parse_parts(struct fetch *f, int32_t *n)
 	return v;
 }
 
+static int
+by_partition(const void *x, const void *y)
+{
+	const struct kb_fetch_part *a = *(struct kb_fetch_part *const *)x;
+	const struct kb_fetch_part *b = *(struct kb_fetch_part *const *)y;
+	int c = memcmp(a->topic_id.b, b->topic_id.b, sizeof a->topic_id.b);
+
+	if (c == 0)
+		c = kc_str_cmp(a->topic, b->topic);
+	if (c == 0)
+		c = (a->partition > b->partition) -
+		    (a->partition < b->partition);
+	return c != 0 ? c : (a > b) - (a < b);
+}
+
+/*
+ * A partition named more than once counts once, in the first place, as it was
+ * named last (Kafka keeps a map); otherwise a small request could have one log
+ * read millions of times at every wake.  Few of them are left alone.
+ */
+static bool
+drop_doubles(struct kc_arena *a, struct kb_fetch_part *v, int32_t *n)
+{
+	struct kb_fetch_part **s;
+	bool *drop;
+	int32_t kept = 0;
+
+	if (*n <= DOUBLES_MAX)
+		return true;
+	s = kc_arena_array(a, (size_t)*n, sizeof *s);
+	drop = kc_arena_array(a, (size_t)*n, sizeof *drop);
+	if (s == NULL || drop == NULL)
+		return false;
+	for (int32_t i = 0; i < *n; i++)
+		s[i] = &v[i];
+	qsort(s, (size_t)*n, sizeof(void *), by_partition);
+	for (int32_t i = 0, first = 0; i < *n; i++) {
+		if (i == first || s[i]->partition != s[first]->partition ||
+		    !kc_str_eq(s[i]->topic, s[first]->topic) ||
+		    !kc_uuid_eq(&s[i]->topic_id, &s[first]->topic_id)) {
+			first = i;
+			continue;
+		}
+		*s[first] = *s[i];
+		drop[s[i] - v] = true;
+	}
+	for (int32_t i = 0; i < *n; i++)
+		if (!drop[i])
+			v[kept++] = v[i];
+	*n = kept;
+	return true;
+}
+
 static struct kb_fetch_part *
 parse_forgotten(struct fetch *f, int32_t *n)
 {
@@ -141,6 +197,7 @@ static int16_t
 begin(struct fetch *f)
 {
 	struct kb_request *req = f->req;
+	struct kb_fetch_part *parts;
 	struct kb_session_ask ask = {
 		.session_id = f->in->session_id,
 		.epoch = f->in->session_epoch,
@@ -149,9 +206,10 @@ begin(struct fetch *f)
 	};
 
 	f->ctx.by_id = ask.by_id;
-	ask.parts = parse_parts(f, &ask.nparts);
+	ask.parts = parts = parse_parts(f, &ask.nparts);
 	ask.forgotten = parse_forgotten(f, &ask.nforgotten);
-	if (ask.parts == NULL || ask.forgotten == NULL)
+	if (ask.parts == NULL || ask.forgotten == NULL ||
+	    !drop_doubles(&req->arena, parts, &ask.nparts))
 		return KP_UNKNOWN_SERVER_ERROR;
 	return kb_sessions_begin(req->broker->sessions,
 	    kc_loop_now_ms(req->loop), &ask, &req->arena, &f->ctx);

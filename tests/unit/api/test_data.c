@@ -604,6 +604,36 @@ Test(kb_api_data, fetch_shares_the_bytes)
 	call_close(&c);
 }
 
+/* Thousands of times the same: read once, as it was asked for last. */
+Test(kb_api_data, fetch_names_partitions_twice)
+{
+	struct kp_fetch_req *in;
+	const struct kp_fetch_resp *out;
+	struct call c;
+
+	roles(1, me, 1, "");
+	cr_assert_eq(produce_one(1, "t", 0, 5), KP_NONE);
+	cr_assert_eq(produce_one(1, "t", 1, 5), KP_NONE);
+	for (int16_t version = 12; version <= 13; version++) {
+		in = fetch_of(&c, version, 4000, 0);
+		for (int32_t i = 0; i < 4000; i++) {
+			in->topics.v[0].partitions.v[i].partition =
+			    i == 1234 ? 0 : 1;
+			in->topics.v[0].partitions.v[i].fetch_offset = 9;
+		}
+		in->topics.v[0].partitions.v[1234].fetch_offset = 0;
+		in->topics.v[0].partitions.v[3999].fetch_offset = 0;
+		call(&c);
+		out = c.out;
+		cr_assert_eq(out->responses.v[0].partitions.n, 2);
+		cr_assert_eq(fetched(&c)[0].partition_index, 1);
+		cr_assert_eq(fetched(&c)[0].error_code, KP_NONE);
+		cr_assert_eq(fetched(&c)[1].partition_index, 0);
+		cr_assert_gt(fetched(&c)[1].records.len, 0);
+		call_close(&c);
+	}
+}
+
 Test(kb_api_data, fetch_waits_for_records)
 {
 	struct kp_fetch_req *in;
