@@ -262,6 +262,34 @@ kt_metadata(int port, int *controller_id)
 	return n;
 }
 
+int
+kt_wire_create(int port, const char *topic, int partitions)
+{
+	struct kt_bytes b;
+	int fd = kt_connect(port);
+	char name[256];
+	int err;
+
+	KT_CHECK(fd >= 0);
+	kt_bytes_init(&b);
+	kt_put_i32(&b, 1); /* topics */
+	kt_put_str(&b, topic);
+	kt_put_i32(&b, partitions);
+	kt_put_i16(&b, 1); /* replicas */
+	kt_put_i32(&b, 0); /* assignments */
+	kt_put_i32(&b, 0); /* settings */
+	kt_put_i32(&b, 20000); /* wait so long */
+	kt_send_request(fd, 19, 0, 1, &b);
+	KT_EQ(kt_receive(fd, 30000, &b), KT_ANSWER);
+	kt_get_i32(&b); /* correlation */
+	KT_EQ(kt_get_i32(&b), 1);
+	kt_get_str(&b, name, sizeof name);
+	err = kt_get_i16(&b);
+	kt_bytes_free(&b);
+	close(fd);
+	return err;
+}
+
 uint32_t
 kt_crc32c(const uint8_t *p, size_t n)
 {

@@ -59,6 +59,12 @@ enum kt_answer kt_receive(int fd, int limit_ms, struct kt_bytes *b);
 int kt_metadata(int port, int *controller_id);
 
 /*
+ * Create a topic by CreateTopics v0 and wait until it has leaders; its error
+ * code.
+ */
+int kt_wire_create(int port, const char *topic, int partitions);
+
+/*
  * A batch of one record (magic 2, uncompressed, value n bytes of 'v') with a
  * right CRC at the end of b.
  */

@@ -15,7 +15,7 @@
 #include "kcommon/base/err.h"
 #include "kcommon/proto/header.h"
 #include "kcommon/proto/kp_json.h"
-#include "tests/lib/client.h"
+#include "tests/lib/cluster.h"
 #include "tests/lib/test.h"
 #include "tests/lib/wire.h"
 
@@ -290,16 +290,13 @@ int
 main(void)
 {
 	FILE *f = open_frames();
-	rd_kafka_t *rk;
 	json_t *j;
 	int line = 0, bad = 0;
 
 	c = kt_cluster_start(
 	    1, "auto.create.topics.enable=false\nlog.retention.ms=-1\n");
 	kt_bytes_init(&answer);
-	rk = kt_client(c, RD_KAFKA_PRODUCER, KT_PLAIN, NULL);
-	KT_EQ(kt_create_topic(rk, TOPIC, 2, NULL, NULL), 0);
-	KT_UNTIL(10000, kt_topic_partitions(rk, TOPIC) == 2);
+	KT_EQ(kt_wire_create(c->b[0].port[KT_PLAIN], TOPIC, 2), 0);
 	learn_theirs(f);
 	learn_ours();
 	for (; (j = read_line(f)) != NULL; line++) {
@@ -308,7 +305,6 @@ main(void)
 	}
 	KT_CHECKF(bad == 0, "%d answers are not a real broker's", bad);
 	kt_step("%d captured requests looked at", line);
-	kt_client_free(&rk);
 	kt_bytes_free(&answer);
 	kt_cluster_stop(&c);
 	return 0;
