@@ -56,3 +56,38 @@ kb_api_on_control(struct kb_request *req, void (*fn)(struct kb_request *req))
 	kc_loop_post(req->broker->control, &c->task);
 	return KB_PARKED;
 }
+
+/* --- waiting for the metadata -------------------------------------------- */
+
+static void
+wake(struct kb_waiter *w)
+{
+	kc_fiber_wake(w->arg); /* published on the control thread only */
+}
+
+/* Until done(meta, arg), timeout_ms have passed, or the broker stops. */
+void
+kb_control_wait_metadata(struct kb_broker *b, int32_t timeout_ms,
+    bool (*done)(const struct kb_meta *meta, void *arg), void *arg)
+{
+	int64_t until = kc_loop_now_ms(b->control) + timeout_ms, left;
+	struct kb_waiter w = { .wake = wake, .arg = kc_fiber_self() };
+	struct kb_meta *meta;
+	bool ok;
+
+	kc_lock_take(&b->meta_lock);
+	kb_waitlist_add(&b->meta_waiters, &w);
+	kc_lock_drop(&b->meta_lock);
+	for (;;) {
+		meta = kb_meta_get(&b->meta);
+		ok = done(meta, arg);
+		kb_meta_unref(&meta);
+		left = until - kc_loop_now_ms(b->control);
+		if (ok || left <= 0 || atomic_load(&b->stopping))
+			break;
+		kc_fiber_sleep(left);
+	}
+	kc_lock_take(&b->meta_lock);
+	kb_waitlist_remove(&b->meta_waiters, &w);
+	kc_lock_drop(&b->meta_lock);
+}

@@ -5,16 +5,12 @@
  */
 #include "kbroker/api/api.h"
 #include "kbroker/api/control.h"
+#include "kbroker/api/tp.h"
 #include "kbroker/core.h"
 #include "kcommon/proto/error.h"
 #include "kcommon/proto/kp.h"
 
 #include <stdlib.h>
-
-struct asked { /* a partition that the client names */
-	struct kc_str topic;
-	int32_t index;
-};
 
 struct found { /* one log */
 	int dir; /* as kb_log_dirs_info() counts */
@@ -26,7 +22,7 @@ struct found { /* one log */
 struct look {
 	struct kb_request *req;
 	bool all;
-	struct asked *asked; /* sorted */
+	struct kb_tp *asked; /* sorted */
 	size_t nasked;
 	struct found *v;
 	int32_t n, cap; /* cap: logs when they were counted */
@@ -34,21 +30,12 @@ struct look {
 };
 
 static int
-by_partition(const void *a, const void *b)
-{
-	const struct asked *x = a, *y = b;
-	int diff = kc_str_cmp(x->topic, y->topic);
-
-	return diff != 0 ? diff : (x->index > y->index) - (x->index < y->index);
-}
-
-static int
 by_place(const void *a, const void *b)
 {
 	const struct found *x = a, *y = b;
-	struct asked p = { x->topic, x->index }, q = { y->topic, y->index };
+	struct kb_tp p = { x->topic, x->index }, q = { y->topic, y->index };
 
-	return x->dir != y->dir ? x->dir - y->dir : by_partition(&p, &q);
+	return x->dir != y->dir ? x->dir - y->dir : kb_tp_cmp(&p, &q);
 }
 
 static bool
@@ -66,10 +53,9 @@ collect_asked(struct look *l)
 	for (int32_t i = 0; i < in->topics.n; i++)
 		for (int32_t j = 0; j < in->topics.v[i].partitions.n; j++)
 			l->asked[l->nasked++] =
-			    (struct asked){ in->topics.v[i].topic,
+			    (struct kb_tp){ in->topics.v[i].topic,
 				    in->topics.v[i].partitions.v[j] };
-	if (n > 0)
-		qsort(l->asked, n, sizeof *l->asked, by_partition);
+	kb_tp_sort(l->asked, n);
 	return true;
 }
 
@@ -99,18 +85,17 @@ static int
 collect(void *arg, struct kb_log *log)
 {
 	struct look *l = arg;
-	struct asked key = { kc_str(kb_log_topic(log)), kb_log_partition(log) };
+	struct kc_str topic = kc_str(kb_log_topic(log));
+	int32_t index = kb_log_partition(log);
 	struct found *f;
 
 	if (l->n == l->cap) /* made meanwhile */
 		return 1;
-	if (!l->all &&
-	    bsearch(&key, l->asked, l->nasked, sizeof key, by_partition) ==
-		NULL)
+	if (!l->all && !kb_tp_has(l->asked, l->nasked, topic, index))
 		return 0;
 	f = &l->v[l->n++];
-	f->topic = kc_arena_str(&l->req->arena, key.topic);
-	f->index = key.index;
+	f->topic = kc_arena_str(&l->req->arena, topic);
+	f->index = index;
 	f->size = kb_log_size(log);
 	f->dir = dir_of(l->req->broker->dirs, log);
 	l->failed = f->topic.p == NULL;

@@ -25,42 +25,6 @@
 
 static const struct kb_authz everybody; /* there is no authorizer yet */
 
-/* --- waiting for the metadata ----------------------------------------------
- */
-
-static void
-wake(struct kb_waiter *w)
-{
-	kc_fiber_wake(w->arg); /* published on the control thread only */
-}
-
-/* Until done(meta, arg), timeout_ms have passed, or the broker stops. */
-static void
-wait_metadata(struct kb_broker *b, int32_t timeout_ms,
-    bool (*done)(const struct kb_meta *meta, void *arg), void *arg)
-{
-	int64_t until = kc_loop_now_ms(b->control) + timeout_ms, left;
-	struct kb_waiter w = { .wake = wake, .arg = kc_fiber_self() };
-	struct kb_meta *meta;
-	bool ok;
-
-	kc_lock_take(&b->meta_lock);
-	kb_waitlist_add(&b->meta_waiters, &w);
-	kc_lock_drop(&b->meta_lock);
-	for (;;) {
-		meta = kb_meta_get(&b->meta);
-		ok = done(meta, arg);
-		kb_meta_unref(&meta);
-		left = until - kc_loop_now_ms(b->control);
-		if (ok || left <= 0 || atomic_load(&b->stopping))
-			break;
-		kc_fiber_sleep(left);
-	}
-	kc_lock_take(&b->meta_lock);
-	kb_waitlist_remove(&b->meta_waiters, &w);
-	kc_lock_drop(&b->meta_lock);
-}
-
 /* --- one topic -------------------------------------------------------------
  */
 
@@ -98,8 +62,7 @@ kb_topic_make(struct kb_broker *b, struct kb_topic_plan *p,
 {
 	struct kb_making self = { .name = in->name };
 	struct kb_meta *meta = kb_meta_get(&b->meta);
-	int16_t code =
-	    kb_topic_plan_open(p, in, meta, b->live, b->env->c.rand);
+	int16_t code = kb_topic_plan_open(p, in, meta, b->live, b->env->c.rand);
 
 	kb_meta_unref(&meta);
 	if (code == KP_NONE && !only_check && is_making(b, in->name)) {
@@ -156,8 +119,8 @@ struct created { /* topics made, whose leaders are waited for */
 	int32_t at; /* those before have been seen */
 };
 
-static bool
-is_led(const struct kb_meta *meta, struct kc_str name, int32_t nparts)
+bool
+kb_topic_led(const struct kb_meta *meta, struct kc_str name, int32_t nparts)
 {
 	const struct kb_meta_topic *t = kb_meta_topic(meta, name);
 
@@ -176,7 +139,7 @@ all_led(const struct kb_meta *meta, void *arg)
 	struct created *c = arg;
 
 	while (c->at < c->out->topics.n &&
-	    is_led(meta, c->out->topics.v[c->at].name, c->nparts[c->at]))
+	    kb_topic_led(meta, c->out->topics.v[c->at].name, c->nparts[c->at]))
 		c->at++;
 	return c->at == c->out->topics.n;
 }
@@ -190,7 +153,8 @@ await_created(struct kb_request *req, const int32_t *nparts)
 	struct kb_meta *meta;
 
 	if (in->timeout_ms > 0)
-		wait_metadata(req->broker, in->timeout_ms, all_led, &c);
+		kb_control_wait_metadata(
+		    req->broker, in->timeout_ms, all_led, &c);
 	if (in->timeout_ms > 0 && c.at == out->topics.n)
 		return;
 	/* Made, but not to be used yet.  timeout_ms <= 0 does not look. */
@@ -198,7 +162,7 @@ await_created(struct kb_request *req, const int32_t *nparts)
 	for (int32_t i = c.at; i < out->topics.n; i++)
 		if (nparts[i] > 0 &&
 		    (in->timeout_ms <= 0 ||
-			!is_led(meta, out->topics.v[i].name, nparts[i])))
+			!kb_topic_led(meta, out->topics.v[i].name, nparts[i])))
 			kb_create_topics_fail(&out->topics.v[i],
 			    KP_REQUEST_TIMED_OUT, "", &req->arena);
 	kb_meta_unref(&meta);
@@ -274,7 +238,8 @@ mark_and_wait(struct kb_request *req)
 			out->responses.v[i].error_code = kb_create_delete_mark(
 			    req->broker->zk, out->responses.v[i].name);
 	if (in->timeout_ms > 0)
-		wait_metadata(req->broker, in->timeout_ms, all_gone, &d);
+		kb_control_wait_metadata(
+		    req->broker, in->timeout_ms, all_gone, &d);
 	meta = kb_meta_get(&req->broker->meta);
 	for (int32_t i = d.at; i < out->responses.n; i++)
 		if (out->responses.v[i].error_code == KP_NONE &&

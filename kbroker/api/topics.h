@@ -47,6 +47,10 @@ int kb_delete_topics_refuse(const struct kp_delete_topics_req *in,
     int16_t version, int16_t code, struct kc_arena *a,
     struct kp_delete_topics_resp *out);
 
+/* Has the topic at least nparts partitions, with leaders? */
+bool kb_topic_led(
+    const struct kb_meta *meta, struct kc_str name, int32_t nparts);
+
 /* --- doing ------------------------------------------------------------------
  */
 

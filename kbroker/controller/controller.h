@@ -91,6 +91,36 @@ int kb_controller_shutdown(struct kb_controller *c,
     const struct kp_controlled_shutdown_req *in, struct kc_arena *arena,
     struct kp_controlled_shutdown_resp *out);
 
+struct kb_election { /* a partition in ElectLeaders */
+	const char *topic; /* borrowed */
+	int32_t index;
+	/* Out. */
+	int16_t code;
+	const char *why; /* static; NULL: none */
+	int32_t leader; /* when code is NONE: to be waited for */
+};
+/*
+ * Give each a leader, its preferred replica or (unclean) any that is online,
+ * in its turn among the events; on a fiber.  KC_OK (look at the codes) or
+ * KC_ENOMEM.
+ */
+int kb_controller_elect_leaders(
+    struct kb_controller *c, struct kb_election *v, int n, bool unclean);
+
+struct kb_reassignment { /* a partition on its way to other brokers */
+	const char *topic;
+	int32_t index;
+	int32_t *replicas;
+	int32_t nreplicas;
+	const int32_t *adding;
+	int32_t nadding;
+	const int32_t *removing;
+	int32_t nremoving;
+};
+/* fn with each of them, which must not wait; stops at an error of fn. */
+int kb_controller_reassignments(struct kb_controller *c,
+    int (*fn)(void *arg, const struct kb_reassignment *r), void *arg);
+
 /* Is this topic waiting to be deleted?  False when we are not active. */
 bool kb_controller_deleting(struct kb_controller *c, const char *topic);
 

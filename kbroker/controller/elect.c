@@ -7,6 +7,7 @@ can_lead(enum kb_elect_strategy strategy, const struct kb_elect_replica *r)
 {
 	switch (strategy) {
 	case KB_ELECT_OFFLINE:
+	case KB_ELECT_UNCLEAN:
 	case KB_ELECT_PREFERRED:
 		return r->online && !r->shutting_down && r->in_isr;
 	case KB_ELECT_REASSIGN:
@@ -32,6 +33,7 @@ stays(enum kb_elect_strategy strategy, const struct kb_elect_replica *r)
 {
 	switch (strategy) {
 	case KB_ELECT_OFFLINE:
+	case KB_ELECT_UNCLEAN:
 		return r != NULL && r->online && !r->shutting_down;
 	case KB_ELECT_SHUTDOWN:
 		return r == NULL || !r->shutting_down;
@@ -62,7 +64,11 @@ kb_elect(enum kb_elect_strategy strategy, bool unclean_allowed,
 		KC_ASSERT(res->nisr > 0);
 		return;
 	}
-	if (strategy != KB_ELECT_OFFLINE || !unclean_allowed)
+	if (strategy == KB_ELECT_UNCLEAN)
+		unclean_allowed = true;
+	else if (strategy != KB_ELECT_OFFLINE)
+		unclean_allowed = false;
+	if (!unclean_allowed)
 		return;
 	for (int32_t i = 0; i < n; i++) {
 		if (!replicas[i].online || replicas[i].shutting_down)

@@ -17,6 +17,7 @@ enum kb_elect_strategy {
 	KB_ELECT_REASSIGN, /* into the target replicas */
 	KB_ELECT_PREFERRED, /* back to the first assigned */
 	KB_ELECT_SHUTDOWN, /* away from a broker that stops */
+	KB_ELECT_UNCLEAN, /* as OFFLINE, whatever the topic's setting */
 };
 
 /* One assigned replica as the decision sees it, in assignment order. */
