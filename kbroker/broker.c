@@ -7,6 +7,7 @@
 #include "kbroker/core.h"
 #include "kbroker/dynamic.h"
 #include "kbroker/leave.h"
+#include "kbroker/log/cleaner.h"
 #include "kbroker/net/net.h"
 #include "kbroker/pids.h"
 #include "kbroker/register.h"
@@ -371,6 +372,19 @@ start_settings(struct kb_broker *b)
 }
 
 static int
+start_cleaner(struct kb_broker *b)
+{
+	struct kb_log_cleaner_config cc;
+	int rc;
+
+	if (!b->config->log_cleaner_enable)
+		return KC_OK;
+	kb_log_cleaner_config_broker(&cc, b->live);
+	rc = kb_log_cleaner_open(&b->cleaner, b->dirs, &cc);
+	return rc == KC_OK ? kb_log_cleaner_start(b->cleaner) : rc;
+}
+
+static int
 start_logs(struct kb_broker *b)
 {
 	struct kb_log_dirs_config d;
@@ -392,6 +406,8 @@ start_logs(struct kb_broker *b)
 	b->start->loaded = rc == KC_OK;
 	if (rc == KC_OK)
 		rc = kb_log_dirs_start(b->dirs);
+	if (rc == KC_OK)
+		rc = start_cleaner(b);
 	if (rc == KC_OK)
 		rc = kb_manager_open(&b->mgr, b->dirs);
 	if (rc == KC_OK)
@@ -908,6 +924,7 @@ kb_broker_close(struct kb_broker **brokerp)
 	free_readers(b);
 	kb_coordinators_close(b);
 	kb_manager_close(&b->mgr);
+	kb_log_cleaner_close(&b->cleaner);
 	if (b->dirs != NULL)
 		kb_log_dirs_close(&b->dirs, s->loaded);
 	if (b->zk != NULL) {

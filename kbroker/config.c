@@ -15,7 +15,6 @@
 
 /* Reasons that many keys share, for WHY() in config.def. */
 #define WHY_CLASS "Java classes cannot be loaded"
-#define WHY_CLEANER "logs are not compacted yet"
 #define WHY_DYNAMIC "settings cannot be changed at run time yet"
 #define WHY_JMX "there is no JMX and no Java class to report to"
 #define WHY_JSSE "TLS is OpenSSL's, which has no such choice"

@@ -22,6 +22,7 @@ struct kb_controller;
 struct kb_coord;
 struct kb_making;
 struct kb_net;
+struct kb_log_cleaner;
 struct kb_pids;
 struct kb_toctl;
 struct kb_topics;
@@ -51,6 +52,7 @@ struct kb_broker {
 	int32_t id;
 	char cluster_id[64];
 	struct kb_log_dirs *dirs;
+	struct kb_log_cleaner *cleaner; /* NULL: log.cleaner.enable=false */
 	struct kb_manager *mgr;
 	struct kb_sessions *sessions;
 	struct kb_net *net;

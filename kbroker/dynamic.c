@@ -3,6 +3,7 @@
 #include "kbroker/controller/controller.h"
 #include "kbroker/controller/entity.h"
 #include "kbroker/core.h"
+#include "kbroker/log/cleaner.h"
 #include "kbroker/net/net.h"
 #include "kbroker/topics.h"
 #include "kcommon/base/err.h"
@@ -38,6 +39,16 @@ static const char *const limits[] = {
 	"max.connections",
 	"max.connections.per.ip",
 	"max.connections.per.ip.overrides",
+};
+
+/* Told to the threads that compact. */
+static const char *const cleaner_keys[] = {
+	"log.cleaner.backoff.ms",
+	"log.cleaner.dedupe.buffer.size",
+	"log.cleaner.io.buffer.load.factor",
+	"log.cleaner.io.buffer.size",
+	"log.cleaner.io.max.bytes.per.second",
+	"log.cleaner.threads",
 };
 
 /* Read again by a listener whose TLS context is made anew. */
@@ -103,6 +114,7 @@ is_live(const struct kc_conf_item *it)
 {
 	return it->mode != KC_CONF_RO && it->state == KC_CONF_WORKS &&
 	    (one_of(limits, KC_COUNT(limits), it->name) ||
+		one_of(cleaner_keys, KC_COUNT(cleaner_keys), it->name) ||
 		stands_for_topics(it->name));
 }
 
@@ -280,6 +292,32 @@ check_tls(const struct kb_config *cfg, const struct kc_props *props,
 	return KP_NONE;
 }
 
+/* As in Kafka, threads come and go in steps that do not surprise a disk. */
+static int16_t
+check_cleaner(const struct kb_broker *b, const struct kb_config *cfg,
+    struct kb_why *why)
+{
+	int now = b->live->log_cleaner_threads;
+	int want = cfg->log_cleaner_threads;
+
+	if (want == now)
+		return KP_NONE;
+	if (want < 1)
+		return refuse(why, KP_INVALID_REQUEST,
+		    "Log cleaner threads should be at least 1");
+	if (want < now / 2)
+		return refuse(why, KP_INVALID_REQUEST,
+		    "Log cleaner threads cannot be reduced to less than half "
+		    "the current value %d",
+		    now);
+	if (want / 2 > now || (want / 2 == now && want % 2 != 0))
+		return refuse(why, KP_INVALID_REQUEST,
+		    "Log cleaner threads cannot be increased to more than "
+		    "double the current value %d",
+		    now);
+	return KP_NONE;
+}
+
 static int
 build(const struct kb_broker *b, const struct kc_props *own,
     const struct kc_props *all, struct kb_config **cfgp, struct kb_report *rep)
@@ -309,11 +347,13 @@ check_together(const struct kb_broker *b, bool per_broker,
 	    per_broker ? b->dyn[ALL] : props, &cfg, &rep);
 
 	if (rc == KC_OK)
-		code = check_tls(cfg, props, why);
+		code = check_cleaner(b, cfg, why);
 	else if (rc == KC_EINVAL)
 		code = refuse(why, KP_INVALID_REQUEST, "%s", first_error(&rep));
 	else
 		code = KP_UNKNOWN_SERVER_ERROR;
+	if (code == KP_NONE)
+		code = check_tls(cfg, props, why);
 	kb_report_free(&rep);
 	kb_config_put(&cfg);
 	return code;
@@ -480,12 +520,28 @@ apply_topics(struct kb_broker *b)
 }
 
 static void
+apply_cleaner(struct kb_broker *b)
+{
+	struct kb_log_cleaner_config cc;
+	int rc;
+
+	if (b->cleaner == NULL)
+		return;
+	kb_log_cleaner_config_broker(&cc, b->live);
+	if ((rc = kb_log_cleaner_set(b->cleaner, &cc)) != KC_OK)
+		kc_log(KC_LOG_ERROR, LOGGER,
+		    "Not all threads of the log cleaner run: %s",
+		    kc_strerror(rc));
+}
+
+static void
 apply(struct kb_broker *b)
 {
 	const struct kb_config *c = b->live;
 
 	kb_controller_set_config(b->ctl, c);
 	apply_topics(b);
+	apply_cleaner(b);
 	if (kb_net_set_limits(b->net, c->max_connections,
 		c->max_connections_per_ip,
 		c->max_connections_per_ip_overrides) != KC_OK)

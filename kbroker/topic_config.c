@@ -13,7 +13,6 @@
 
 #define LOGGER "kafka.server.TopicConfigHandler"
 
-#define WHY_CLEANER "logs are not compacted yet"
 #define WHY_QUOTA "quotas are not enforced yet"
 #define WHY_TIERED "tiered storage is not supported"
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "kbroker/config.h"
 #include "kbroker/log/clean_priv.h"
 #include "kbroker/log/dirs_priv.h"
 #include "kcommon/base/assert.h"
@@ -23,6 +24,18 @@ const struct kb_log_cleaner_config kb_log_cleaner_config_default = {
 	.io_max_rate = 1e300,
 	.backoff_ms = 15000,
 };
+
+void
+kb_log_cleaner_config_broker(
+    struct kb_log_cleaner_config *cc, const struct kb_config *cfg)
+{
+	cc->threads = cfg->log_cleaner_threads;
+	cc->dedupe_bytes = cfg->log_cleaner_dedupe_buffer_size;
+	cc->load_factor = cfg->log_cleaner_io_buffer_load_factor;
+	cc->io_bytes = cfg->log_cleaner_io_buffer_size;
+	cc->io_max_rate = cfg->log_cleaner_io_max_bytes_per_second;
+	cc->backoff_ms = cfg->log_cleaner_backoff_ms;
+}
 
 struct worker {
 	struct kb_log_cleaner *cl;

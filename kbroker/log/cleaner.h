@@ -18,6 +18,7 @@
 
 #include "kbroker/log/dirs.h"
 
+struct kb_config;
 struct kb_log_cleaner;
 
 #define KB_CLEANER_THREADS_MAX 256
@@ -32,6 +33,8 @@ struct kb_log_cleaner_config {
 };
 
 extern const struct kb_log_cleaner_config kb_log_cleaner_config_default;
+void kb_log_cleaner_config_broker(
+    struct kb_log_cleaner_config *cc, const struct kb_config *cfg);
 
 /* dirs outlive the cleaner.  KC_ENOMEM */
 int kb_log_cleaner_open(struct kb_log_cleaner **clp, struct kb_log_dirs *dirs,
