@@ -1,7 +1,7 @@
 /*
  * Appending: what is given is looked at without a lock; under "write" it is
- * judged, space is reserved and the bytes are copied; under "lock" it becomes
- * visible.  Up to that last step an error leaves the log as it was.
+ * judged, space is reserved and the bytes are put there; under "lock" it
+ * becomes visible.  Up to that last step an error leaves the log as it was.
  */
 #include "kbroker/log/log_priv.h"
 #include "kbroker/log/policy.h"
@@ -290,6 +290,14 @@ make_room(struct kb_log *log, const struct plan *pl)
 	return rc == KC_OK ? kb_tail_room(log, pl->len, now_ns) : rc;
 }
 
+static void
+patch(uint8_t *head, const struct kb_append *a)
+{
+	kc_batch_set_attributes(head, a->attributes);
+	kc_batch_set_max_timestamp(head, a->max_timestamp);
+	kc_batch_set_crc(head, a->crc);
+}
+
 /* The bytes, with the fields that the leader sets. */
 static __attribute__((noinline)) void
 place(uint8_t *to, const struct kb_append *a, const struct plan *pl)
@@ -299,11 +307,8 @@ place(uint8_t *to, const struct kb_append *a, const struct plan *pl)
 	size_t at;
 
 	memcpy(to, a->p, pl->len);
-	if (a->patch) {
-		kc_batch_set_attributes(to, a->attributes);
-		kc_batch_set_max_timestamp(to, a->max_timestamp);
-		kc_batch_set_crc(to, a->crc);
-	}
+	if (a->patch)
+		patch(to, a);
 	if (a->origin == KB_APPEND_REPLICA)
 		return;
 	/* Headers are read from the caller's bytes, which do not move. */
@@ -327,6 +332,49 @@ guarded_place(const struct kb_tail *t, uint8_t *to, const struct kb_append *a,
 	place(to, a, pl);
 	kc_guard_end(&g);
 	return KC_OK;
+}
+
+/* The same by one write a batch, in front of which is a header of ours. */
+static int
+write_batches(
+    struct kb_log *log, const struct kb_append *a, const struct plan *pl)
+{
+	const struct kb_segment *seg = kb_log_active(log);
+	uint8_t head[KC_BATCH_OVERHEAD];
+	struct iovec v[2] = { { head, sizeof head }, { 0 } };
+	int64_t next = pl->first;
+	struct kc_batch b;
+	size_t at;
+	int rc = KC_OK;
+
+	for (at = 0; rc == KC_OK && at < pl->len; at += b.size) {
+		KC_ASSERT(kc_batch_parse(a->p + at, pl->len - at, &b) == KC_OK);
+		memcpy(head, b.p, sizeof head);
+		if (a->patch && at == 0)
+			patch(head, a);
+		kc_batch_set_base_offset(head, next);
+		kc_batch_set_leader_epoch(head, a->leader_epoch);
+		v[1].iov_base = (void *)(uintptr_t)(b.p + sizeof head);
+		v[1].iov_len = b.size - sizeof head;
+		rc = log->pl.f->pwritev(
+		    seg->file->fd, v, 2, seg->size + (int64_t)at);
+		next += (int64_t)b.last_delta + 1;
+	}
+	return rc;
+}
+
+/* What is behind the end of the segment is nobody's yet. */
+static int
+put(struct kb_log *log, const struct kb_append *a, const struct plan *pl)
+{
+	const struct kb_segment *seg = kb_log_active(log);
+	struct kb_tail *t = &log->tail;
+
+	if (pl->len < KB_TAIL_WRITE)
+		return guarded_place(t, t->map + (seg->size - t->from), a, pl);
+	if (a->origin != KB_APPEND_REPLICA)
+		return write_batches(log, a, pl);
+	return log->pl.f->pwrite(seg->file->fd, a->p, pl->len, seg->size);
 }
 
 /* Producers and epochs of what is in place at "to".  Both locks held. */
@@ -404,7 +452,6 @@ publish(struct kb_log *log, const struct kb_append *a, const struct plan *pl)
 static int
 append_locked(struct kb_log *log, struct kb_append *a, struct plan *pl)
 {
-	uint8_t *to;
 	int rc;
 
 	if (!kb_log_usable(log))
@@ -430,8 +477,7 @@ append_locked(struct kb_log *log, struct kb_append *a, struct plan *pl)
 		return rc;
 	if ((rc = make_room(log, pl)) != KC_OK)
 		return kb_log_disk(log, rc, "appending records");
-	to = log->tail.map + (kb_log_active(log)->size - log->tail.from);
-	rc = guarded_place(&log->tail, to, a, pl);
+	rc = put(log, a, pl);
 	/* Half recorded is worse than offline, even for want of memory. */
 	if (rc == KC_OK && publish(log, a, pl) != KC_OK)
 		rc = KC_EIO;

@@ -34,7 +34,7 @@ enum kb_log_work { /* bits: what the flush thread is asked for */
 	KB_WORK_FLUSH = 1, /* sync up to flush_to */
 	KB_WORK_EPOCHS = 2, /* write leader-epoch-checkpoint */
 	KB_WORK_CHECKPOINT = 4, /* the dir's recovery points went back */
-	KB_WORK_AHEAD = 8, /* space and pages ahead of the writer */
+	KB_WORK_AHEAD = 8, /* space ahead of the writer */
 };
 
 /* Boundaries of batches at the end of the active segment, newest last. */
@@ -47,15 +47,18 @@ struct kb_ring {
 	unsigned n; /* ever pushed since the last reset */
 };
 
+/* An append of this size is written, a smaller one copied into the map. */
+#define KB_TAIL_WRITE 4096
+
 /*
- * The mapped end of the active segment.  Only the holder of LK_LOG_WRITE
- * touches it; readers use pread and sendfile, which see the same pages.
+ * The end of the active segment, mapped once small appends come.  Only the
+ * holder of LK_LOG_WRITE touches it; readers use pread and sendfile, which
+ * see the same pages.
  */
 struct kb_tail {
 	uint8_t *map; /* NULL: not mapped */
 	int64_t from; /* file position of map[0], a page boundary */
 	size_t len;
-	int64_t populated; /* file position up to which pages are there */
 	int64_t reserved; /* bytes of the file that have space */
 	int64_t step; /* next growth */
 	int64_t used_ns;
@@ -186,15 +189,12 @@ bool kb_ring_floor(
 
 /* tail.c */
 
-/* Room for len bytes after the active segment's end, mapped. */
+/* Room for len bytes after the active segment's end, mapped if that few. */
 int kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns);
 int kb_tail_unmap(struct kb_log *log);
 /* Is it time for kb_tail_ahead()? */
 bool kb_tail_wants_ahead(const struct kb_log *log);
-/*
- * Reserves space and makes pages present before the appender needs them.
- * @thread flush, without locks
- */
+/* Reserves space before the appender needs it.  @thread flush, no locks */
 int kb_tail_ahead(struct kb_log *log);
 /* The file was cut: nothing is reserved beyond size. */
 void kb_tail_reset(struct kb_log *log, int64_t size);

@@ -1,7 +1,7 @@
 /*
- * The mapped end of the active segment: space is reserved on disk before it
- * is mapped and written, so that a full disk is an error here and not a
- * SIGBUS at the copy.
+ * The end of the active segment: space is reserved on disk before it is
+ * written, so that a full disk is an error here and not a SIGBUS at the copy
+ * into the map.
  */
 #include "kbroker/log/log_priv.h"
 #include "kcommon/base/assert.h"
@@ -14,12 +14,8 @@
 #define WINDOW (16 << 20)
 /* A multiple of every page size that Linux has here. */
 #define ALIGN (64 << 10)
-/* Pages made present at a time, with one call instead of a fault each. */
-#define POPULATE (256 << 10)
 /* A segment of this size is worth work ahead of its writer. */
 #define AHEAD_FROM (1 << 20)
-/* So much is made present ahead of it. */
-#define AHEAD_PAGES (1 << 20)
 
 void
 kb_tail_reset(struct kb_log *log, int64_t size)
@@ -81,7 +77,6 @@ remap(struct kb_log *log, int fd, int64_t size, int64_t need)
 	if ((rc = log->pl.f->map(fd, t->from, t->len, true, &p)) != KC_OK)
 		return rc;
 	t->map = p;
-	t->populated = t->from;
 	return KC_OK;
 }
 
@@ -91,7 +86,6 @@ kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns)
 	struct kb_tail *t = &log->tail;
 	struct kb_segment *seg = kb_log_active(log);
 	int64_t need = seg->size + (int64_t)len;
-	int64_t end;
 	int rc;
 
 	KC_ASSERT(seg->file != NULL && t->reserved >= seg->size);
@@ -99,20 +93,10 @@ kb_tail_room(struct kb_log *log, size_t len, int64_t now_ns)
 	if (need > t->reserved &&
 	    (rc = grow(log, seg->file->fd, need)) != KC_OK)
 		return rc;
-	if (t->map == NULL || need > t->from + (int64_t)t->len) {
-		rc = remap(log, seg->file->fd, seg->size, need);
-		if (rc != KC_OK)
-			return rc;
-	}
-	if (t->populated >= need)
-		return KC_OK;
-	end = KC_MIN(
-	    t->from + (int64_t)t->len, KC_MAX(need, t->populated + POPULATE));
-	rc = log->pl.f->populate(
-	    t->map + (t->populated - t->from), (size_t)(end - t->populated));
-	t->populated = end;
-	/* Anything else than a bad disk: the copy takes its faults itself. */
-	return rc == KC_EIO ? rc : KC_OK;
+	if (len < KB_TAIL_WRITE &&
+	    (t->map == NULL || need > t->from + (int64_t)t->len))
+		return remap(log, seg->file->fd, seg->size, need);
+	return KC_OK;
 }
 
 /* Half of the last step is used up. */
@@ -125,50 +109,12 @@ wants_space(const struct kb_log *log, int64_t size)
 	    t->reserved < log->cfg.segment_bytes;
 }
 
-static bool
-wants_pages(const struct kb_log *log, int64_t size)
-{
-	const struct kb_tail *t = &log->tail;
-
-	return t->map != NULL && t->populated - size < AHEAD_PAGES / 2 &&
-	    t->populated < t->from + (int64_t)t->len;
-}
-
 bool
 kb_tail_wants_ahead(const struct kb_log *log)
 {
 	int64_t size = kb_log_active(log)->size;
 
-	return size >= AHEAD_FROM &&
-	    (wants_space(log, size) || wants_pages(log, size));
-}
-
-/* Pages in small pieces: the appender waits for one at most. */
-static int
-populate_ahead(struct kb_log *log)
-{
-	struct kb_tail *t = &log->tail;
-	bool more = true;
-	int rc = KC_OK;
-	int64_t end, size;
-
-	while (more && rc == KC_OK) {
-		kc_lock_take(&log->write);
-		size = log->nseg > 0 ? kb_log_active(log)->size : 0;
-		more = kb_log_usable(log) && log->nseg > 0 && t->map != NULL &&
-		    t->populated - size < AHEAD_PAGES &&
-		    t->populated < t->from + (int64_t)t->len;
-		if (more) {
-			end = KC_MIN(
-			    t->from + (int64_t)t->len, t->populated + POPULATE);
-			rc = log->pl.f->populate(
-			    t->map + (t->populated - t->from),
-			    (size_t)(end - t->populated));
-			t->populated = end;
-		}
-		kc_lock_drop(&log->write);
-	}
-	return rc == KC_EIO ? rc : KC_OK;
+	return size >= AHEAD_FROM && wants_space(log, size);
 }
 
 /* What space was reserved without the lock: count it, or give it back. */
@@ -219,7 +165,5 @@ kb_tail_ahead(struct kb_log *log)
 		kb_log_segment_unref(log, &seg);
 	}
 	/* A full disk is told to who needs the space. */
-	if (rc == KC_ENOSPC)
-		rc = KC_OK;
-	return rc == KC_OK ? populate_ahead(log) : rc;
+	return rc == KC_ENOSPC ? KC_OK : rc;
 }

@@ -95,6 +95,31 @@ sys_pwrite(int fd, const void *p, size_t len, int64_t off)
 	return KC_OK;
 }
 
+static int
+sys_pwritev(int fd, const struct iovec *v, int n, int64_t off)
+{
+	struct iovec left[KC_FILE_IOV], *at = left;
+	ssize_t r;
+
+	KC_ASSERT(n >= 0 && n <= KC_FILE_IOV);
+	memcpy(left, v, (size_t)n * sizeof *v);
+	while (n > 0) {
+		r = pwritev(fd, at, n, off);
+		if (r == -1 && errno == EINTR)
+			continue;
+		if (r == -1)
+			return kc_err_errno(errno);
+		off += r;
+		for (; n > 0 && (size_t)r >= at->iov_len; at++, n--)
+			r -= (ssize_t)at->iov_len;
+		if (n > 0) {
+			at->iov_base = (char *)at->iov_base + r;
+			at->iov_len -= (size_t)r;
+		}
+	}
+	return KC_OK;
+}
+
 static void
 fill_stat(struct kc_file_stat *out, const struct stat *st)
 {
@@ -222,32 +247,6 @@ sys_advise_random(void *p, size_t len, bool random)
 {
 	page_align(&p, &len);
 	(void)madvise(p, len, random ? MADV_RANDOM : MADV_NORMAL);
-}
-
-static int
-sys_populate(void *p, size_t len)
-{
-	int rc;
-
-	page_align(&p, &len);
-#ifdef MADV_POPULATE_WRITE
-	do
-		rc = madvise(p, len, MADV_POPULATE_WRITE);
-	while (rc == -1 && errno == EINTR);
-	if (rc == 0)
-		return KC_OK;
-	/* EFAULT: a page there would have raised SIGBUS. */
-	if (errno == EFAULT || errno == EHWPOISON)
-		return KC_EIO;
-	if (errno != EINVAL)
-		return last_error();
-#endif
-	/*
-	 * Before Linux 5.14 only the hint is left.  Touching the pages here
-	 * would race with the thread that appends to them.
-	 */
-	rc = madvise(p, len, MADV_WILLNEED);
-	return rc == -1 ? last_error() : KC_OK;
 }
 
 /*
@@ -404,6 +403,7 @@ const struct kc_file_ops kc_file_system = {
 	.close = sys_close,
 	.pread = sys_pread,
 	.pwrite = sys_pwrite,
+	.pwritev = sys_pwritev,
 	.stat = sys_stat,
 	.fstat = sys_fstat,
 	.set_mtime = sys_set_mtime,
@@ -414,7 +414,6 @@ const struct kc_file_ops kc_file_system = {
 	.map = sys_map,
 	.unmap = sys_unmap,
 	.advise_random = sys_advise_random,
-	.populate = sys_populate,
 	.resident = sys_resident,
 	.rename = sys_rename,
 	.unlink = sys_unlink,

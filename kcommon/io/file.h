@@ -16,6 +16,7 @@
 #include "kcommon/buf/wr.h"
 
 #include <sys/types.h>
+#include <sys/uio.h>
 
 enum kc_file_flags {
 	KC_FILE_READ = 0,
@@ -34,6 +35,8 @@ struct kc_file_stat {
 /* Paths are relative to dirfd, which is from open_dir() or KC_FILE_CWD. */
 #define KC_FILE_CWD (-100)
 
+#define KC_FILE_IOV 8
+
 struct kc_file_ops {
 	int (*open)(int *fd, int dirfd, const char *path, unsigned flags);
 	int (*open_dir)(int *fd, int dirfd, const char *path);
@@ -41,6 +44,8 @@ struct kc_file_ops {
 	/* *n < len only at the end of the file. */
 	int (*pread)(int fd, void *p, size_t len, int64_t off, size_t *n);
 	int (*pwrite)(int fd, const void *p, size_t len, int64_t off);
+	/* The n <= KC_FILE_IOV pieces one after the other. */
+	int (*pwritev)(int fd, const struct iovec *v, int n, int64_t off);
 	int (*stat)(int dirfd, const char *path, struct kc_file_stat *st);
 	int (*fstat)(int fd, struct kc_file_stat *st);
 	int (*set_mtime)(int fd, int64_t mtime_ms);
@@ -54,8 +59,6 @@ struct kc_file_ops {
 	int (*unmap)(void *p, size_t len);
 	/* MADV_RANDOM (random true) or default; only advice. */
 	void (*advise_random)(void *p, size_t len, bool random);
-	/* Make pages of a writable map present (MADV_POPULATE_WRITE). */
-	int (*populate)(void *p, size_t len);
 	/* True when [off, off+len) can be sent without waiting for the disk. */
 	bool (*resident)(int fd, int64_t off, size_t len);
 	int (*rename)(int dirfd, const char *from, const char *to);

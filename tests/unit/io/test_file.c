@@ -90,6 +90,27 @@ Test(kc_file, read_write_stat)
 	F->close(fd);
 }
 
+Test(kc_file, pieces_are_written_in_a_row)
+{
+	struct iovec v[KC_FILE_IOV];
+	char text[KC_FILE_IOV + 1] = "";
+	char buf[32];
+	size_t n;
+	int fd = make("a", "0123456789");
+
+	for (int i = 0; i < KC_FILE_IOV; i++) {
+		text[i] = (char)('a' + i);
+		v[i] = (struct iovec){ text + i, i == 2 ? 0 : 1 };
+	}
+	cr_assert_eq(F->pwritev(fd, v, 0, 3), KC_OK);
+	cr_assert_eq(F->pwritev(fd, v, KC_FILE_IOV, 3), KC_OK);
+	cr_assert_eq(F->pread(fd, buf, sizeof buf, 0, &n), KC_OK);
+	cr_assert_eq(n, 10);
+	cr_assert_arr_eq(buf, "012abdefgh", 10);
+	cr_assert_neq(F->pwritev(-1, v, 1, 0), KC_OK);
+	F->close(fd);
+}
+
 Test(kc_file, map_grows_with_allocate)
 {
 	void *p = NULL;
@@ -100,7 +121,6 @@ Test(kc_file, map_grows_with_allocate)
 	cr_assert_eq(F->allocate(fd, 0, 1 << 20), KC_OK);
 	cr_assert_eq(F->map(fd, 0, 1 << 20, true, &p), KC_OK);
 	F->advise_random((char *)p + 100, 5000, true);
-	cr_assert_eq(F->populate((char *)p + 100, 100000), KC_OK);
 	((char *)p)[12345] = 'x';
 	cr_assert_eq(F->pread(fd, &c, 1, 12345, &n), KC_OK);
 	cr_assert_eq(c, 'x');
