@@ -50,26 +50,58 @@ on_late(struct kzk_op *op)
 	l->version = op->stat.version;
 }
 
+/* When the node was last written, 0 when there is none. */
+static int64_t
+written(struct kzk *other, const char *path)
+{
+	struct kzk_op *op;
+	int rc;
+
+	KT_OK(kzk_await(kzk_op_sync(other, path), NULL));
+	rc = kzk_await(kzk_op_exists(other, path, NULL), &op);
+	return rc == KC_OK ? op->stat.mzxid : 0;
+}
+
 /*
  * Submit op; it arrives, its answer does not; wait for what kzk says. meddle,
- * if not NULL, is done by another session before kzk can look.
+ * if not NULL, is done by another session before kzk can look; so is refused,
+ * but then op is one that ZooKeeper does not do.
  */
 static struct late
-swallowed(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
-    struct kzk_op *meddle)
+lost_answer(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
+    struct kzk_op *meddle, struct kzk_op *refused)
 {
+	bool traced = op->type != KZK_OP_GET && refused == NULL;
+	struct kzk_path path;
 	struct late l = { 0 };
+	int64_t before;
 
+	snprintf(path.s, sizeof path.s, "%s", op->path);
+	before = written(other, path.s);
 	kt_proxy_swallow(&t->proxy);
 	KT_OK(kzk_submit(op, on_late, &l));
-	kc_fiber_sleep(150);
+	/*
+	 * A read leaves no trace, nor does a write that is refused; when
+	 * they arrive makes no difference to what is expected of them.
+	 */
+	if (traced)
+		KT_FIBER_UNTIL(15000, written(other, path.s) != before);
 	KT_CHECK(!l.done);
 	if (meddle != NULL)
 		KT_OK(kzk_await(meddle, NULL));
+	if (refused != NULL)
+		KT_OK(kzk_await(refused, NULL));
 	KT_OK(kzk_await(kzk_op_sync(other, "/"), NULL));
 	kt_proxy_cut(&t->proxy);
 	KT_FIBER_UNTIL(15000, l.done);
 	return l;
+}
+
+static struct late
+swallowed(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
+    struct kzk_op *meddle)
+{
+	return lost_answer(t, other, op, meddle, NULL);
 }
 
 static void
@@ -120,8 +152,8 @@ doubt(struct kt_zkstory *t, struct kzk *zk, struct kzk *other)
 	KT_EQ(op->stat.version, 2);
 
 	/* Deposed meanwhile. */
-	l = swallowed(t, other,
-	    kzk_op_safe(kzk_op_fence(make(zk, 1, "/d3"), "/epoch", 0)),
+	l = lost_answer(t, other,
+	    kzk_op_safe(kzk_op_fence(make(zk, 1, "/d3"), "/epoch", 0)), NULL,
 	    kzk_op_set(other, "/epoch", KC_STR_LIT("x"), 0));
 	KT_ERR(l.err, KC_EFENCED);
 
