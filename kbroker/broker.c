@@ -1,7 +1,6 @@
 #include "kbroker/broker.h"
 
 #include "kbroker/api/api.h"
-#include "kbroker/changes.h"
 #include "kbroker/controller/controller.h"
 #include "kbroker/coordinators.h"
 #include "kbroker/core.h"
@@ -24,6 +23,7 @@
 #include "kcommon/io/tls.h"
 #include "kzk/await.h"
 #include "kzk/path.h"
+#include "kzk/recipe/seqnode.h"
 #include "kzk/znode/znode.h"
 
 #include <stdio.h>
@@ -556,13 +556,11 @@ start_steps(struct kb_broker *b)
 	atomic_store(&b->epoch, epoch);
 	b->start->registered = true;
 	kb_controller_start(b->ctl);
-	return kb_changes_open(&b->changes,
-	    &(struct kb_changes_params) { .zk = b->zk,
-		.clock = b->env->c.clock,
+	return kzk_seqnode_open(&b->changes,
+	    &(struct kzk_seqnode_params) { .zk = b->zk,
 		.dir = KZK_CONFIG_CHANGES,
 		.prefix = KZK_CONFIG_CHANGE_PREFIX,
-		.decode = kb_dynamic_decode,
-		.changed = kb_dynamic_changed,
+		.fn = kb_dynamic_changed,
 		.arg = b });
 }
 
@@ -846,8 +844,7 @@ finish(void *arg)
 	     ms += DRAIN_STEP_MS)
 		kc_fiber_sleep(DRAIN_STEP_MS);
 	drain(b);
-	if (b->changes != NULL)
-		kb_changes_stop(b->changes);
+	kzk_seqnode_close(&b->changes);
 	ended = b->ctl == NULL || kb_controller_stop(b->ctl);
 	/*
 	 * Who waits for a ZooKeeper that does not answer is ended now, while
@@ -938,7 +935,6 @@ kb_broker_close(struct kb_broker **brokerp)
 	kb_controller_close(&b->ctl);
 	kb_pids_close(&b->pids);
 	kb_toctl_close(&b->toctl);
-	kb_changes_close(&b->changes);
 	kb_topics_close(&b->topics);
 	kb_dynamic_close(b);
 	kb_sessions_close(&b->sessions);

@@ -17,7 +17,6 @@
 #include "kbroker/replica/session.h"
 
 struct kb_altering;
-struct kb_changes;
 struct kb_controller;
 struct kb_coord;
 struct kb_making;
@@ -28,6 +27,7 @@ struct kb_toctl;
 struct kb_topics;
 struct kc_compress_ctx;
 struct kzk;
+struct kzk_seqnode;
 
 /* The published objects as one net thread sees them; kc_loop_user(). */
 struct kb_reader {
@@ -83,7 +83,7 @@ struct kb_broker {
 	 */
 	struct kb_config *live;
 	struct kc_props *dyn[2]; /* of this broker, of all */
-	struct kb_changes *changes; /* reads /config/changes */
+	struct kzk_seqnode *changes; /* reads /config/changes */
 	struct kb_altering *altering; /* settings being changed; control's */
 	struct kb_making *making; /* topics being made; the control thread's */
 

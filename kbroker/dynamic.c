@@ -294,8 +294,8 @@ check_tls(const struct kb_config *cfg, const struct kc_props *props,
 
 /* As in Kafka, threads come and go in steps that do not surprise a disk. */
 static int16_t
-check_cleaner(const struct kb_broker *b, const struct kb_config *cfg,
-    struct kb_why *why)
+check_cleaner(
+    const struct kb_broker *b, const struct kb_config *cfg, struct kb_why *why)
 {
 	int now = b->live->log_cleaner_threads;
 	int want = cfg->log_cleaner_threads;
@@ -596,22 +596,6 @@ broker_changed(struct kb_broker *b)
 	kb_config_put(&old); /* the parts have let go of it */
 }
 
-int
-kb_dynamic_decode(struct kc_str data, char *name, size_t cap)
-{
-	struct kzk_config_change z;
-	int rc = kzk_config_change_decode(data, &z);
-
-	if (rc != KC_OK)
-		return rc;
-	if ((size_t)z.entity_path.len >= cap)
-		rc = KC_ELIMIT;
-	else
-		memcpy(name, z.entity_path.p, (size_t)z.entity_path.len + 1);
-	kzk_config_change_fini(&z);
-	return rc;
-}
-
 void
 kb_dynamic_close(struct kb_broker *b)
 {
@@ -620,27 +604,47 @@ kb_dynamic_close(struct kb_broker *b)
 		kc_props_close(&b->dyn[i]);
 }
 
-void
-kb_dynamic_changed(void *broker, struct kc_str entity_path)
+static bool
+below(struct kc_str path, const char *root, struct kc_str *rest)
 {
-	struct kb_broker *b = broker;
-	static const char topics[] = "topics/", brokers[] = "brokers/";
-	struct kc_str rest = entity_path;
-	char own[16], esc[300];
+	int32_t n = (int32_t)strlen(root);
+
+	if (path.len <= n || memcmp(path.p, root, (size_t)n) != 0)
+		return false;
+	*rest = (struct kc_str){ path.p + n, path.len - n };
+	return true;
+}
+
+static void
+entity_changed(struct kb_broker *b, struct kc_str path)
+{
+	struct kc_str name;
+	char own[16];
 
 	snprintf(own, sizeof own, "%d", b->id);
-	kc_log(KC_LOG_INFO, LOGGER, "Processing the change of %s",
-	    kc_str_esc(entity_path, esc, sizeof esc));
-	if (rest.len > (int32_t)sizeof topics - 1 &&
-	    memcmp(rest.p, topics, sizeof topics - 1) == 0) {
-		rest.p += sizeof topics - 1;
-		rest.len -= (int32_t)sizeof topics - 1;
-		topic_changed(b, rest);
-	} else if (rest.len > (int32_t)sizeof brokers - 1 &&
-	    memcmp(rest.p, brokers, sizeof brokers - 1) == 0) {
-		rest.p += sizeof brokers - 1;
-		rest.len -= (int32_t)sizeof brokers - 1;
-		if (kc_str_eqz(rest, own) || kc_str_eqz(rest, "<default>"))
-			broker_changed(b);
+	if (below(path, "topics/", &name))
+		topic_changed(b, name);
+	else if (below(path, "brokers/", &name) &&
+	    (kc_str_eqz(name, own) || kc_str_eqz(name, "<default>")))
+		broker_changed(b);
+}
+
+void
+kb_dynamic_changed(void *broker, struct kc_str data)
+{
+	struct kb_broker *b = broker;
+	struct kzk_config_change z;
+	char esc[300];
+
+	if (kzk_config_change_decode(data, &z) != KC_OK) {
+		kc_log(KC_LOG_ERROR, LOGGER,
+		    "Ignoring a notification in /config/changes that cannot "
+		    "be read: %s",
+		    kc_str_esc(data, esc, sizeof esc));
+		return;
 	}
+	kc_log(KC_LOG_INFO, LOGGER, "Processing the change of %s",
+	    kc_str_esc(z.entity_path, esc, sizeof esc));
+	entity_changed(b, z.entity_path);
+	kzk_config_change_fini(&z);
 }

@@ -23,19 +23,16 @@
 struct kb_broker;
 struct kc_props;
 
-/* The entity of a node in /config/changes; for kb_changes. */
-int kb_dynamic_decode(struct kc_str data, char *name, size_t cap);
-
 /*
  * Read both nodes and make b->live of them; at start, once the id is known and
  * before anything has been made of the settings.  KC_E* of ZooKeeper.
  */
 int kb_dynamic_load(struct kb_broker *b);
 /*
- * A notification: the entity ("topics/t", "brokers/<default>"...) has
- * changed.  Reads it again and applies it.
+ * A notification out of /config/changes: the entity that it names ("topics/t",
+ * "brokers/<default>"...) is read again and applied.  For kzk_seqnode.
  */
-void kb_dynamic_changed(void *broker, struct kc_str entity_path);
+void kb_dynamic_changed(void *broker, struct kc_str data);
 /* Lets go of the settings; not in a fiber. */
 void kb_dynamic_close(struct kb_broker *b);
 

@@ -4,6 +4,7 @@
 #include "kcommon/config/properties.h"
 #include "kzk/await.h"
 #include "kzk/path.h"
+#include "kzk/recipe/seqnode.h"
 #include "kzk/znode/znode.h"
 
 #include <stdlib.h>
@@ -117,17 +118,11 @@ static int
 announce(struct kzk *zk, const char *entity_path)
 {
 	struct kzk_text text = { 0 };
-	struct kzk_path path;
 	int rc = kzk_config_change_encode(kc_str(entity_path), &text);
 
 	if (rc == KC_OK)
-		rc = kzk_path_seq(
-		    &path, KZK_CONFIG_CHANGES, KZK_CONFIG_CHANGE_PREFIX);
-	if (rc == KC_OK)
-		rc = kzk_await(
-		    kzk_op_safe(kzk_op_create(zk, path.s, kzk_text_str(&text),
-			KZK_SEQUENTIAL | KZK_PARENTS)),
-		    NULL);
+		rc = kzk_seqnode_write(zk, KZK_CONFIG_CHANGES,
+		    KZK_CONFIG_CHANGE_PREFIX, kzk_text_str(&text));
 	kzk_text_fini(&text);
 	return rc;
 }

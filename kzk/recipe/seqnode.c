@@ -163,9 +163,14 @@ work(void *arg)
 	do {
 		s->again = false;
 		rc = pass(s);
-		/* The next session comes as an event of the watch. */
-		if (rc == KC_OK || rc == KC_ESESSION || rc == KC_EAUTH ||
-		    rc == KC_ECLOSED || s->closed)
+		if (rc == KC_OK || rc == KC_ECLOSED || s->closed)
+			continue;
+		/*
+		 * The next session comes as an event of the watch; not if it
+		 * was the listing that failed, which was to arm it.
+		 */
+		if ((rc == KC_ESESSION || rc == KC_EAUTH) &&
+		    kzk_watch_armed(&s->watch))
 			continue;
 		kc_log(KC_LOG_ERROR, LOGGER,
 		    "Error processing the notifications in %s: %s; trying "
