@@ -100,6 +100,27 @@ kt_znode_free(struct kt_znode *node)
 	node->data = NULL;
 }
 
+void
+kt_zk_put(struct kt_zk *zk, const char *path, const char *data)
+{
+	int len = (int)strlen(data);
+	int rc = zoo_set(zk->zh, path, data, len, -1);
+
+	if (rc == ZNONODE)
+		rc = zoo_create(
+		    zk->zh, path, data, len, &ZOO_OPEN_ACL_UNSAFE, 0, NULL, 0);
+	KT_CHECKF(rc == ZOK, "put %s: %s", path, zerror(rc));
+}
+
+void
+kt_zk_append(struct kt_zk *zk, const char *prefix, const char *data)
+{
+	int rc = zoo_create(zk->zh, prefix, data, (int)strlen(data),
+	    &ZOO_OPEN_ACL_UNSAFE, ZOO_SEQUENCE, NULL, 0);
+
+	KT_CHECKF(rc == ZOK, "append to %s: %s", prefix, zerror(rc));
+}
+
 int
 kt_zk_child_count(struct kt_zk *zk, const char *path)
 {

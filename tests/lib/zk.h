@@ -30,6 +30,10 @@ bool kt_zk_exists(struct kt_zk *zk, const char *path);
 /* False when there is no such znode; free with kt_znode_free(). */
 bool kt_zk_get(struct kt_zk *zk, const char *path, struct kt_znode *node);
 void kt_znode_free(struct kt_znode *node);
+/* Set the data of a znode, which is made when it is not there. */
+void kt_zk_put(struct kt_zk *zk, const char *path, const char *data);
+/* A sequential one: its number goes behind prefix. */
+void kt_zk_append(struct kt_zk *zk, const char *prefix, const char *data);
 int kt_zk_child_count(struct kt_zk *zk, const char *path); /* -1: absent */
 
 /* Every path from the root on, parents first. */

@@ -27,7 +27,14 @@
 /* The APIs of this story; others have tests of their own. */
 static const int16_t compared[] = { kp_key_produce, kp_key_fetch,
 	kp_key_list_offsets, kp_key_offset_for_leader_epoch,
-	kp_key_describe_cluster };
+	kp_key_describe_cluster, kp_key_alter_configs,
+	kp_key_incremental_alter_configs, kp_key_describe_producers,
+	kp_key_list_partition_reassignments, kp_key_sasl_handshake,
+	kp_key_sasl_authenticate, kp_key_describe_acls, kp_key_create_acls,
+	kp_key_delete_acls, kp_key_create_delegation_token,
+	kp_key_renew_delegation_token, kp_key_expire_delegation_token,
+	kp_key_describe_delegation_token, kp_key_update_features,
+	kp_key_consumer_group_heartbeat, kp_key_consumer_group_describe };
 
 /* Sent too, for what they do, with answers that are not compared. */
 static const int16_t sent_too[] = { kp_key_init_producer_id };
