@@ -68,8 +68,8 @@ written(struct kzk *other, const char *path)
  * but then op is one that ZooKeeper does not do.
  */
 static struct late
-lost_answer(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
-    struct kzk_op *meddle, struct kzk_op *refused)
+lost_answer(struct kt_zkstory *t, struct kzk *zk, struct kzk *other,
+    struct kzk_op *op, struct kzk_op *meddle, struct kzk_op *refused)
 {
 	bool traced = op->type != KZK_OP_GET && refused == NULL;
 	struct kzk_path path;
@@ -78,6 +78,8 @@ lost_answer(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
 
 	snprintf(path.s, sizeof path.s, "%s", op->path);
 	before = written(other, path.s);
+	/* What was cut before is whole again, or op would not leave us. */
+	KT_FIBER_UNTIL(15000, kzk_connected(zk));
 	kt_proxy_swallow(&t->proxy);
 	KT_OK(kzk_submit(op, on_late, &l));
 	/*
@@ -98,10 +100,10 @@ lost_answer(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
 }
 
 static struct late
-swallowed(struct kt_zkstory *t, struct kzk *other, struct kzk_op *op,
-    struct kzk_op *meddle)
+swallowed(struct kt_zkstory *t, struct kzk *zk, struct kzk *other,
+    struct kzk_op *op, struct kzk_op *meddle)
 {
-	return lost_answer(t, other, op, meddle, NULL);
+	return lost_answer(t, zk, other, op, meddle, NULL);
 }
 
 static void
@@ -113,38 +115,38 @@ doubt(struct kt_zkstory *t, struct kzk *zk, struct kzk *other)
 	KT_OK(kzk_await(kzk_op_create(other, "/epoch", KC_STR_NULL, 0), NULL));
 
 	/* Unsettled: reported as what it is, and it was done. */
-	l = swallowed(t, other, make(zk, 0, "/d0"), NULL);
+	l = swallowed(t, zk, other, make(zk, 0, "/d0"), NULL);
 	KT_ERR(l.err, KC_EINDOUBT);
 	KT_OK(kzk_await(kzk_op_get(other, "/d0", NULL), NULL));
 
 	/* Settled: each kind of write. */
-	l = swallowed(t, other, kzk_op_safe(make(zk, 0, "/d1")), NULL);
+	l = swallowed(t, zk, other, kzk_op_safe(make(zk, 0, "/d1")), NULL);
 	KT_OK(l.err);
-	l = swallowed(t, other, kzk_op_safe(make(zk, 1, "/d1")), NULL);
+	l = swallowed(t, zk, other, kzk_op_safe(make(zk, 1, "/d1")), NULL);
 	KT_OK(l.err);
 	KT_EQ(l.version, 1);
 	KT_OK(kzk_await(kzk_op_get(other, "/d1", NULL), &op));
 	KT_EQ(op->stat.version, 1);
-	l = swallowed(t, other, kzk_op_safe(make(zk, 2, "/d1")), NULL);
+	l = swallowed(t, zk, other, kzk_op_safe(make(zk, 2, "/d1")), NULL);
 	KT_OK(l.err);
-	l = swallowed(t, other, kzk_op_safe(make(zk, 3, "/d1")), NULL);
+	l = swallowed(t, zk, other, kzk_op_safe(make(zk, 3, "/d1")), NULL);
 	KT_OK(l.err);
 	KT_OK(kzk_await(kzk_op_exists(other, "/d1", NULL), &op));
 	KT_EQ(op->stat.owner, kzk_session_id(zk));
 	KT_OK(kzk_await(make(zk, 2, "/d1"), NULL));
 
 	/* With a fence. */
-	l = swallowed(t, other,
+	l = swallowed(t, zk, other,
 	    kzk_op_safe(kzk_op_fence(make(zk, 0, "/d2"), "/epoch", 0)), NULL);
 	KT_OK(l.err);
-	l = swallowed(t, other,
+	l = swallowed(t, zk, other,
 	    kzk_op_safe(kzk_op_fence(make(zk, 1, "/d2"), "/epoch", 0)), NULL);
 	KT_OK(l.err);
 	KT_EQ(l.version, 1);
 
 	/* Somebody else wrote meanwhile: a conflict, and his stays. */
 	KT_OK(kzk_await(make(zk, 0, "/d3"), NULL));
-	l = swallowed(t, other, kzk_op_safe(make(zk, 1, "/d3")),
+	l = swallowed(t, zk, other, kzk_op_safe(make(zk, 1, "/d3")),
 	    kzk_op_set(other, "/d3", KC_STR_LIT("his"), 1));
 	KT_ERR(l.err, KC_EBADVERSION);
 	KT_OK(kzk_await(kzk_op_get(other, "/d3", NULL), &op));
@@ -152,13 +154,13 @@ doubt(struct kt_zkstory *t, struct kzk *zk, struct kzk *other)
 	KT_EQ(op->stat.version, 2);
 
 	/* Deposed meanwhile. */
-	l = lost_answer(t, other,
+	l = lost_answer(t, zk, other,
 	    kzk_op_safe(kzk_op_fence(make(zk, 1, "/d3"), "/epoch", 0)), NULL,
 	    kzk_op_set(other, "/epoch", KC_STR_LIT("x"), 0));
 	KT_ERR(l.err, KC_EFENCED);
 
 	/* A read is simply answered, and its watch is armed. */
-	l = swallowed(t, other, kzk_op_get(zk, "/d3", NULL), NULL);
+	l = swallowed(t, zk, other, kzk_op_get(zk, "/d3", NULL), NULL);
 	KT_OK(l.err);
 	KT_EQ(l.version, 2);
 }
