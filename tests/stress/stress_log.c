@@ -233,7 +233,16 @@ main(void)
 			};
 
 			KT_EQ(kb_log_dirs_create(dirs, &c, &logs[i]), KC_OK);
-			KT_CHECK(pass == 0 || kb_log_end(logs[i]) == ends[i]);
+			if (pass == 0)
+				continue;
+			/*
+			 * As in Kafka, a truncation inside a batch takes the
+			 * batch and keeps the offset: a gap, when nothing
+			 * came after it.  Batches have up to 3 records.
+			 */
+			KT_CHECK(kb_log_end(logs[i]) <= ends[i]);
+			KT_CHECK(
+			    kb_log_end(logs[i]) >= ends[i] - (i == 0 ? 2 : 0));
 		}
 		atomic_store(&stop, false);
 		run();
