@@ -1,7 +1,8 @@
 /*
  * b11 -- settings that change while the broker runs: of a topic, of the broker
  * and of all brokers, by the API and by a hand in ZooKeeper; over a restart;
- * and what other requests change of a topic: more partitions, a later start.
+ * certificates; and what other requests change of a topic: more partitions, a
+ * later start.
  *
  * Whether a setting holds is asked with records: one that is larger than
  * max.message.bytes is refused.
@@ -10,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "tests/lib/proc.h"
 #include "tests/lib/test.h"
 #include "tests/lib/wire.h"
 #include "tests/lib/zk.h"
@@ -136,8 +138,10 @@ by_the_api(void)
 	kt_step("this broker's before all brokers', a topic's before both");
 
 	KT_EQ(alter(BROKER_TYPE, "0", "log.dirs", "/x"), INVALID_REQUEST);
-	KT_EQ(alter(BROKER_TYPE, "0", "num.network.threads", "4"),
-	    INVALID_REQUEST);
+	/* Kafka can. */
+	if (!c->peer)
+		KT_EQ(alter(BROKER_TYPE, "0", "num.network.threads", "4"),
+		    INVALID_REQUEST);
 	KT_EQ(
 	    alter(BROKER_TYPE, "1", "message.max.bytes", "4"), INVALID_REQUEST);
 	KT_EQ(alter(BROKER_TYPE, "0", "message.max.bytes", "-4"),
@@ -264,6 +268,76 @@ more_and_less(struct kt_zk *zk)
 	kt_step("records deleted; the broker goes on after a kill");
 }
 
+/* Runs a line of shell in the cluster's folder; its exit status. */
+static int
+shell(const char *line)
+{
+	char command[KT_PATH + 2048];
+	const char *argv[] = { "/bin/sh", "-c", command, NULL };
+
+	snprintf(command, sizeof command, "cd '%s' && { %s; } >shell.log 2>&1",
+	    c->dir, line);
+	return kt_run(NULL, argv);
+}
+
+/* Whether the TLS listener shows a certificate of that name. */
+static bool
+shows(const char *cn)
+{
+	char line[512];
+
+	snprintf(line, sizeof line,
+	    "openssl s_client -connect 127.0.0.1:%d -CAfile ca.pem </dev/null"
+	    " 2>/dev/null | openssl x509 -noout -subject |"
+	    " grep -q 'CN *= *%s$'",
+	    c->b[0].port[KT_SSL], cn);
+	return shell(line) == 0;
+}
+
+/* A certificate of that name, with its key, in file. */
+static void
+certify(const char *cn, const char *file)
+{
+	char line[1024];
+
+	snprintf(line, sizeof line,
+	    "openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:P-256"
+	    " -nodes -keyout k -subj /CN=%s -out r &&"
+	    " openssl x509 -req -in r -CA ca.pem -CAkey ca.key"
+	    " -CAcreateserial -days 30 -out x && cat k x >%s",
+	    cn, file);
+	KT_EQ(shell(line), 0);
+}
+
+#define KEYSTORE "listener.name.ssl.ssl.keystore.location"
+
+static void
+certificates(void)
+{
+	char file[KT_PATH + 16];
+
+	certify("first", "own.pem");
+	snprintf(file, sizeof file, "%s/own.pem", c->dir);
+	KT_EQ(alter(BROKER_TYPE, "", KEYSTORE, file), INVALID_REQUEST);
+	KT_EQ(alter(BROKER_TYPE, "0", "ssl.keystore.location", file),
+	    INVALID_REQUEST);
+	KT_EQ(alter(BROKER_TYPE, "0", KEYSTORE, "/none.pem"), INVALID_REQUEST);
+	KT_CHECK(!shows("first"));
+	KT_EQ(alter(BROKER_TYPE, "0", KEYSTORE, file), NONE);
+	KT_UNTIL(10000, shows("first"));
+	certify("second", "own.pem");
+	KT_EQ(alter(BROKER_TYPE, "0", KEYSTORE, file), NONE);
+	KT_UNTIL(10000, shows("second"));
+	kt_step("a listener's certificate changes, also in place");
+
+	kt_broker_term(c, 0);
+	kt_broker_start(c, 0);
+	KT_CHECK(shows("second"));
+	KT_EQ(alter(BROKER_TYPE, "0", KEYSTORE, NULL), NONE);
+	KT_UNTIL(10000, !shows("second"));
+	kt_step("it is kept over a restart, and goes with its setting");
+}
+
 int
 main(void)
 {
@@ -276,6 +350,7 @@ main(void)
 	over_a_restart();
 	by_hand(zk);
 	more_and_less(zk);
+	certificates();
 	kt_zk_close(&zk);
 	kt_cluster_stop(&c);
 	kt_bytes_free(&b);
