@@ -211,8 +211,9 @@ bool kb_log_set_hw(struct kb_log *log, int64_t hw);
 int kb_log_raise_start(struct kb_log *log, int64_t offset);
 
 /*
- * Drop everything at and above offset; no-op at or above the end.  Below the
- * first segment everything goes.  The high watermark follows.
+ * Drop everything at and above offset; at or above the end only epochs that
+ * have no record go.  Below the first segment everything goes.  The high
+ * watermark follows.
  */
 int kb_log_truncate(struct kb_log *log, int64_t offset);
 /* Empty the log and begin again at offset. */

@@ -162,8 +162,15 @@ kb_log_truncate(struct kb_log *log, int64_t offset)
 		rc = KC_EOFFLINE;
 		goto out;
 	}
-	if (offset >= log->end)
+	if (offset >= log->end) {
+		/* An epoch that we led and wrote nothing in goes all the same. */
+		kc_lock_take(&log->lock);
+		kb_epochs_cut_end(&log->ep, log->end);
+		if (log->ep.dirty)
+			kb_log_kick(log, KB_WORK_EPOCHS);
+		kc_lock_drop(&log->lock);
 		goto out;
+	}
 	kc_log(KC_LOG_INFO, KB_LOG_NAME,
 	    "[UnifiedLog partition=%s-%d, dir=%s] Truncating to offset %lld",
 	    log->topic, log->partition, log->host->path, (long long)offset);
