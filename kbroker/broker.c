@@ -10,6 +10,8 @@
 #include "kbroker/net/net.h"
 #include "kbroker/pids.h"
 #include "kbroker/register.h"
+#include "kbroker/replica/alter.h"
+#include "kbroker/replication.h"
 #include "kbroker/toctl.h"
 #include "kbroker/topics.h"
 #include "kcommon/base/assert.h"
@@ -409,9 +411,7 @@ start_logs(struct kb_broker *b)
 	if (rc == KC_OK)
 		rc = start_cleaner(b);
 	if (rc == KC_OK)
-		rc = kb_manager_open(&b->mgr, b->dirs);
-	if (rc == KC_OK)
-		kb_manager_set_id(b->mgr, b->id);
+		rc = kb_replication_partitions(b);
 	if (rc == KC_OK)
 		rc = kb_coordinators_open(b);
 	return rc;
@@ -524,7 +524,9 @@ start_control(struct kb_broker *b)
 	if ((rc = kb_toctl_open(&b->toctl, &tp)) != KC_OK)
 		return rc;
 	pp.toctl = b->toctl;
-	if ((rc = kb_pids_open(&b->pids, &pp)) != KC_OK)
+	if ((rc = kb_pids_open(&b->pids, &pp)) != KC_OK ||
+	    (rc = kb_replication_open(
+		 b, inter_broker_listener(b), s->client_tls)) != KC_OK)
 		return rc;
 	return kb_controller_open(&b->ctl, &cp);
 }
@@ -812,6 +814,8 @@ drain(struct kb_broker *b)
 		kb_toctl_stop(b->toctl);
 	if (b->pids != NULL)
 		kb_pids_stop(b->pids);
+	if (b->alter != NULL)
+		kb_alter_stop(b->alter);
 	if (b->start->leaver != NULL)
 		kc_fiber_wake(b->start->leaver);
 	b->drained = kc_fiber_self();
@@ -915,11 +919,13 @@ kb_broker_close(struct kb_broker **brokerp)
 	if (b->net != NULL)
 		kb_net_shut(b->net);
 	stop_control(b);
+	kb_replication_stop(b);
 	/* From here on this thread is the only one but net's and flush's. */
 	if (b->net != NULL)
 		kb_net_close(&b->net);
 	free_readers(b);
 	kb_coordinators_close(b);
+	kb_replication_close(b);
 	kb_manager_close(&b->mgr);
 	kb_log_cleaner_close(&b->cleaner);
 	if (b->dirs != NULL)

@@ -24,7 +24,9 @@
 #define WHY_PURGE "a finished request leaves nothing to purge"
 #define WHY_QUOTA "quotas are not enforced yet"
 #define WHY_REBALANCE "leaders are not moved back by themselves yet"
-#define WHY_REPLICA "this broker does not replicate from others yet"
+#define WHY_REPLICA                                                            \
+	"connections to other brokers take 10 s at most and the system's "        \
+	"buffers"
 #define WHY_RUN "requests run on the network threads; there is no such pool"
 #define WHY_SASL "SASL is not supported yet"
 #define WHY_TIERED "tiered storage is not supported"

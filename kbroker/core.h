@@ -16,9 +16,11 @@
 #include "kbroker/replica/manager.h"
 #include "kbroker/replica/session.h"
 
+struct kb_alter;
 struct kb_altering;
 struct kb_controller;
 struct kb_coord;
+struct kb_fetchers;
 struct kb_making;
 struct kb_net;
 struct kb_log_cleaner;
@@ -54,6 +56,9 @@ struct kb_broker {
 	struct kb_log_dirs *dirs;
 	struct kb_log_cleaner *cleaner; /* NULL: log.cleaner.enable=false */
 	struct kb_manager *mgr;
+	struct kb_partition_env partition_env; /* of all in mgr */
+	struct kb_alter *alter; /* changes of in-sync sets */
+	struct kb_fetchers *fetchers; /* copy from leaders */
 	struct kb_sessions *sessions;
 	struct kb_net *net;
 	struct kc_loop *control; /* the control thread's */

@@ -46,6 +46,8 @@ struct fetch {
 	enum kb_isolation isolation;
 	int64_t bytes; /* of the last read */
 	bool urgent; /* an error, or diverging histories */
+	bool noted; /* what a follower's fetch says of it has been */
+	int64_t broker_epoch; /* the follower's, -1 */
 };
 
 static void
@@ -280,6 +282,9 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 		.leader_epoch = it->part->leader_epoch,
 		.last_fetched_epoch = it->part->last_fetched_epoch,
 		.replica_id = f->replica_id,
+		.note = !f->noted,
+		.log_start = it->part->log_start_offset,
+		.broker_epoch = f->broker_epoch,
 	};
 	it->records = (struct kc_records){ .len = 0 };
 	it->now = it->p == NULL ? it->code : kb_partition_read(it->p, r);
@@ -324,6 +329,7 @@ read_all(struct fetch *f)
 	f->urgent = false;
 	for (int32_t i = 0; i < f->nitems; i++)
 		read_item(f, &f->items[i], &left, &min_one);
+	f->noted = true; /* a later look at the log is no fetch */
 }
 
 /* Up to version 5 clients know no KAFKA_STORAGE_ERROR. */
@@ -515,6 +521,8 @@ kb_api_fetch(struct kb_request *req, const void *msg, void *resp)
 	f->out = resp;
 	f->replica_id = req->version >= 15 ? f->in->replica_state.replica_id :
 					     f->in->replica_id;
+	f->broker_epoch =
+	    req->version >= 15 ? f->in->replica_state.replica_epoch : -1;
 	f->isolation = f->replica_id >= 0 ? KB_READ_END :
 	    f->in->isolation_level == 1	  ? KB_READ_LSO :
 					    KB_READ_HW;

@@ -8,6 +8,7 @@
 #include "kbroker/api/api.h"
 #include "kbroker/api/control.h"
 #include "kbroker/core.h"
+#include "kbroker/replica/fetcher.h"
 #include "kbroker/group/coordinator.h"
 #include "kbroker/metadata/topic_name.h"
 #include "kbroker/topics.h"
@@ -322,6 +323,7 @@ update_metadata(struct kb_request *req)
 		kb_coord_set_partitions(b->coord, offsets->partitions_n);
 	free(deleted.v);
 	kb_meta_publish(&b->meta, meta);
+	kb_fetchers_news(b->fetchers);
 	kb_api_ready(b); /* also wakes those who wait for a topic */
 }
 

@@ -21,7 +21,9 @@ struct kb_part_map {
 
 struct kb_manager {
 	struct kb_log_dirs *dirs;
+	const struct kb_partition_env *env;
 	int32_t broker_id;
+	struct kb_manager_ops ops; /* functions NULL: nobody copies */
 	int32_t controller_epoch; /* newest heard of */
 	struct kc_published map;
 	struct kb_manager_events events;
@@ -121,7 +123,8 @@ map_copy(const struct kb_part_map *old, uint32_t more)
 }
 
 int
-kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs)
+kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs,
+    const struct kb_partition_env *env)
 {
 	struct kb_manager *m = calloc(1, sizeof *m);
 	struct kb_part_map *map = map_new(0);
@@ -133,7 +136,8 @@ kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs)
 		return KC_ENOMEM;
 	}
 	m->dirs = dirs;
-	m->broker_id = -1;
+	m->env = env;
+	m->broker_id = env->broker_id;
 	kc_published_init(&m->map, map_ref, map_unref, map);
 	*mp = m;
 	return KC_OK;
@@ -152,9 +156,9 @@ kb_manager_close(struct kb_manager **mp)
 }
 
 void
-kb_manager_set_id(struct kb_manager *m, int32_t broker_id)
+kb_manager_set_ops(struct kb_manager *m, const struct kb_manager_ops *ops)
 {
-	m->broker_id = broker_id;
+	m->ops = *ops;
 }
 
 void
@@ -264,8 +268,8 @@ host(struct kb_manager *m, struct kb_role_change *c)
 	}
 	kb_log_set_config(log, &lc);
 	tc = kb_topic_config_get(c->tc);
-	if (kb_partition_new(
-		&c->part, c->topic, c->index, m->broker_id, log, tc) != KC_OK) {
+	if (kb_partition_new(&c->part, m->env, c->topic, c->index, log, tc) !=
+	    KC_OK) {
 		kb_log_put(&log);
 		kb_topic_config_put(&tc);
 		return KP_UNKNOWN_SERVER_ERROR;
@@ -276,17 +280,42 @@ host(struct kb_manager *m, struct kb_role_change *c)
 	return KP_NONE;
 }
 
+static void
+stop_copying(struct kb_manager *m, struct kb_partition *p)
+{
+	if (m->ops.leave != NULL)
+		m->ops.leave(m->ops.arg, p);
+}
+
+/* From its leader; roles change on this thread only, so no lock to read it. */
+static int
+copy_from(struct kb_manager *m, struct kb_partition *p)
+{
+	if (m->ops.follow == NULL)
+		return KC_OK;
+	if (p->leader < 0 || p->leader == m->broker_id) {
+		stop_copying(m, p);
+		return KC_OK;
+	}
+	return m->ops.follow(m->ops.arg, p, p->leader, p->leader_epoch);
+}
+
 static int16_t
 take_role(struct kb_manager *m, struct kb_role_change *c)
 {
+	struct kb_partition *p = c->part;
 	int rc;
 
-	if (c->st.leader_epoch == c->part->leader_epoch)
+	if (c->st.leader_epoch == p->leader_epoch)
 		return KP_NONE; /* only the topic id was new */
-	if (c->st.leader == m->broker_id)
-		rc = kb_partition_make_leader(c->part, &c->st);
-	else
-		rc = kb_partition_make_follower(c->part, &c->st);
+	if (c->st.leader == m->broker_id) {
+		stop_copying(m, p);
+		rc = kb_partition_make_leader(p, &c->st);
+	} else {
+		rc = kb_partition_make_follower(p, &c->st);
+		if (rc == KC_OK)
+			rc = copy_from(m, p);
+	}
 	return rc == KC_OK ? KP_NONE : KP_KAFKA_STORAGE_ERROR;
 }
 
@@ -353,6 +382,7 @@ stop_one(struct kb_manager *m, const struct kb_stop *s, struct kb_partition *p)
 		    p->leader_epoch);
 		return KP_FENCED_LEADER_EPOCH;
 	}
+	stop_copying(m, p);
 	kb_partition_stop(p); /* its readers end with code 6 */
 	return KP_NONE;
 }

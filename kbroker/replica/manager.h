@@ -40,13 +40,25 @@ struct kb_manager_events {
 	    int32_t leader_epoch);
 };
 
-/* dirs and config must outlive it. */
-int kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs);
+/* dirs and env must outlive it; env's broker id is known. */
+int kb_manager_open(struct kb_manager **mp, struct kb_log_dirs *dirs,
+    const struct kb_partition_env *env);
 void kb_manager_close(struct kb_manager **mp);
-/* Once the broker id is known, before anything is hosted. */
-void kb_manager_set_id(struct kb_manager *m, int32_t broker_id);
 void kb_manager_set_events(
     struct kb_manager *m, const struct kb_manager_events *events);
+
+/*
+ * Who copies from leaders (fetcher.h).  KC_OK, or KC_ENOMEM: it does not
+ * follow.  Before anything is hosted, or never: followers then stand still.
+ * @thread control
+ */
+struct kb_manager_ops {
+	int (*follow)(void *arg, struct kb_partition *p, int32_t leader,
+	    int32_t leader_epoch);
+	void (*leave)(void *arg, struct kb_partition *p);
+	void *arg;
+};
+void kb_manager_set_ops(struct kb_manager *m, const struct kb_manager_ops *ops);
 
 /*
  * The partitions hosted at this moment; borrowed until the slot is read again

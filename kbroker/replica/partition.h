@@ -19,11 +19,30 @@
 #define KB_REPLICA_PARTITION_H
 
 #include "kbroker/log/log.h"
+#include "kbroker/replica/isr.h"
 #include "kbroker/replica/waitlist.h"
 #include "kbroker/topic_config.h"
 #include "kcommon/base/lock.h"
 #include "kcommon/base/refcount.h"
 #include "kcommon/base/uuid.h"
+
+struct kb_meta_cache;
+struct kb_partition;
+struct kc_clock;
+
+/* What the partitions of one broker share; constant, outlives them. */
+struct kb_partition_env {
+	int32_t broker_id;
+	struct kc_clock *clock;
+	struct kb_meta_cache *meta; /* who is alive */
+	int64_t lag_max_ms; /* replica.lag.time.max.ms */
+	/*
+	 * A partition wants the controller to change its ISR: it only notes
+	 * that (kbroker/replica/alter.h).  Called under p->lock.
+	 */
+	void (*alter)(void *arg, struct kb_partition *p);
+	void *arg;
+};
 
 struct kb_partition {
 	unsigned magic;
@@ -31,6 +50,7 @@ struct kb_partition {
 	struct kc_ref ref;
 
 	/* Set by kb_partition_new(), then constant. */
+	const struct kb_partition_env *env;
 	char *topic;
 	int32_t index;
 	int32_t broker_id; /* ours */
@@ -38,6 +58,9 @@ struct kb_partition {
 
 	/* The control thread's: not in the next version of the map. */
 	bool leaving;
+	/* alter.c's, under its lock: waits to be asked for. */
+	struct kb_partition *alter_next;
+	bool alter_queued;
 
 	struct kc_lock lock;
 	/* Guarded by lock. */
@@ -50,10 +73,11 @@ struct kb_partition {
 	int32_t controller_epoch;
 	int64_t epoch_start; /* log end when we began to lead leader_epoch */
 	int32_t led_since; /* first epoch of our unbroken leadership */
-	int32_t *isr; /* owned */
-	int32_t nisr;
+	struct kb_isr isr;
 	int32_t *replicas; /* owned */
 	int32_t nreplicas;
+	struct kb_remote *remotes; /* owned: the replicas but us */
+	int32_t nremotes;
 	struct kb_waitlist waiters; /* log end, HW, start or leadership */
 };
 
@@ -84,8 +108,9 @@ struct kb_partition_rules {
 };
 
 /* Takes over one reference of log and of tc.  KC_OK or KC_ENOMEM. */
-int kb_partition_new(struct kb_partition **pp, const char *topic, int32_t index,
-    int32_t broker_id, struct kb_log *log, struct kb_topic_config *tc);
+int kb_partition_new(struct kb_partition **pp,
+    const struct kb_partition_env *env, const char *topic, int32_t index,
+    struct kb_log *log, struct kb_topic_config *tc);
 struct kb_partition *kb_partition_get(struct kb_partition *p);
 void kb_partition_put(struct kb_partition **pp);
 
@@ -116,6 +141,13 @@ struct kb_partition_read {
 	int32_t leader_epoch; /* the fetcher's, -1 unknown */
 	int32_t last_fetched_epoch; /* -1 none */
 	int32_t replica_id; /* below 0: a consumer */
+	/*
+	 * A follower's: its fetch says how far it has got.  Only the first
+	 * read for a request does.
+	 */
+	bool note;
+	int64_t log_start; /* the follower's; -1 */
+	int64_t broker_epoch; /* the follower's; -1 */
 
 	/* Out. */
 	struct kb_log_slice slice; /* to be ended by the caller */
@@ -169,10 +201,77 @@ int16_t kb_partition_leads(struct kb_partition *p);
  */
 int16_t kb_partition_delete_records(struct kb_partition *p, int64_t *offset);
 /*
- * Where the log begins at all replicas: what DeleteRecords waits for.  Those
- * of others are not known here, so *low is -1 where there are any.
+ * Where the log begins at all replicas that are alive: what DeleteRecords
+ * waits for; -1 while one of them has not fetched in this term.
  */
 int16_t kb_partition_low_watermark(struct kb_partition *p, int64_t *low);
+
+/*
+ * What the controller is to be asked for.  An array of the caller's, to be
+ * freed by kb_isr_ask_fini().
+ */
+struct kb_isr_member {
+	int32_t id;
+	int64_t broker_epoch; /* of the life that we saw in sync; -1 */
+};
+
+struct kb_isr_ask {
+	int32_t leader_epoch;
+	int32_t partition_epoch;
+	struct kb_isr_member *v;
+	int32_t n;
+};
+
+struct kb_isr_answer { /* of the controller, for code NONE */
+	int32_t leader;
+	int32_t leader_epoch;
+	int32_t partition_epoch;
+	const int32_t *isr; /* borrowed */
+	int32_t nisr;
+};
+
+/*
+ * KC_OK and *ask, or KC_ENOENT: nothing is pending any more, or KC_ENOMEM.
+ * @thread control
+ */
+int kb_partition_isr_ask(struct kb_partition *p, struct kb_isr_ask *ask);
+void kb_isr_ask_fini(struct kb_isr_ask *ask);
+/*
+ * The controller's answer to it.  True when it is to be asked again.
+ * @thread control
+ */
+bool kb_partition_isr_answered(struct kb_partition *p,
+    const struct kb_isr_ask *ask, int16_t code, const struct kb_isr_answer *a);
+/* Asks out who lags behind for too long.  @thread control */
+void kb_partition_isr_check(struct kb_partition *p);
+
+/*
+ * As follower of leader_epoch.  KC_EFENCED when we are not, any more; else
+ * what the log says.
+ */
+
+/*
+ * Records fetched at offset, where the log must end (else KC_EFENCED too),
+ * and the leader's high watermark and log start.  @thread fetch
+ */
+struct kb_partition_copy {
+	int32_t leader_epoch;
+	int64_t offset;
+	const uint8_t *p; /* borrowed; len 0: none */
+	size_t len;
+	int64_t hw; /* the leader's; -1: not told */
+	int64_t start;
+};
+int kb_partition_copy(
+    struct kb_partition *p, const struct kb_partition_copy *c);
+int kb_partition_truncate(
+    struct kb_partition *p, int32_t leader_epoch, int64_t offset);
+/* Empty it and begin again at offset. */
+int kb_partition_restart(
+    struct kb_partition *p, int32_t leader_epoch, int64_t offset);
+/* The leader says that our epoch ends at end: cut what diverges. */
+int kb_partition_diverged(
+    struct kb_partition *p, int32_t leader_epoch, int32_t epoch, int64_t end);
 
 /* @thread control, for the rest */
 int kb_partition_make_leader(

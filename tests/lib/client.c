@@ -343,9 +343,16 @@ rd_kafka_resp_err_t
 kt_create_topic(rd_kafka_t *rk, const char *topic, int partitions,
     const char *config, const char *value)
 {
+	return kt_create_replicated(rk, topic, partitions, 1, config, value);
+}
+
+rd_kafka_resp_err_t
+kt_create_replicated(rd_kafka_t *rk, const char *topic, int partitions,
+    int replicas, const char *config, const char *value)
+{
 	char text[256];
-	rd_kafka_NewTopic_t *nt =
-	    rd_kafka_NewTopic_new(topic, partitions, 1, text, sizeof text);
+	rd_kafka_NewTopic_t *nt = rd_kafka_NewTopic_new(
+	    topic, partitions, replicas, text, sizeof text);
 	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
 	rd_kafka_resp_err_t err;
 	rd_kafka_event_t *ev;

@@ -77,6 +77,8 @@ int64_t kt_message_number(const rd_kafka_message_t *m);
 /* Create, delete by the admin API; the error of the topic's result. */
 rd_kafka_resp_err_t kt_create_topic(rd_kafka_t *rk, const char *topic,
     int partitions, const char *config, const char *value);
+rd_kafka_resp_err_t kt_create_replicated(rd_kafka_t *rk, const char *topic,
+    int partitions, int replicas, const char *config, const char *value);
 rd_kafka_resp_err_t kt_delete_topic(rd_kafka_t *rk, const char *topic);
 /* The partitions that Metadata shows with a leader; -1: no such topic. */
 int kt_topic_partitions(rd_kafka_t *rk, const char *topic);

@@ -3,6 +3,7 @@
  * leader and follower, stops, deletes and makes them again: no reader sees a
  * freed partition or a half-made one, nor an answer that a role cannot give.
  */
+#include "kbroker/metadata/cache.h"
 #include "kbroker/replica/manager.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/clock.h"
@@ -24,6 +25,19 @@
 #define ROUNDS 400
 
 static struct kc_rand rand_env;
+static void
+alter(void *arg KC_UNUSED, struct kb_partition *p KC_UNUSED)
+{
+}
+
+static struct kb_meta_cache meta;
+static const struct kb_partition_env partition_env = {
+	.broker_id = 1,
+	.clock = &kc_clock_system,
+	.meta = &meta,
+	.lag_max_ms = 30000,
+	.alter = alter,
+};
 static const struct kc_env env = {
 	.clock = &kc_clock_system,
 	.rand = &rand_env,
@@ -184,6 +198,7 @@ main(void)
 	struct kb_log_dirs *dirs = NULL;
 	struct kb_config *cfg = NULL;
 	struct kb_topic_config *tc = topic_config(&cfg);
+	struct kb_meta *none = NULL;
 	struct kb_log_identity id;
 	struct kc_rand rand;
 	char path[] = "/tmp/stress-manager-XXXXXX";
@@ -199,8 +214,9 @@ main(void)
 	KC_ASSERT(kb_log_dirs_identity(dirs, &me) == KC_OK);
 	KC_ASSERT(kb_log_dirs_load(dirs) == KC_OK);
 	KC_ASSERT(kb_log_dirs_start(dirs) == KC_OK);
-	KC_ASSERT(kb_manager_open(&mgr, dirs) == KC_OK);
-	kb_manager_set_id(mgr, 1);
+	KC_ASSERT(kb_meta_empty(&none, kc_str("")) == KC_OK);
+	kb_meta_cache_init(&meta, none);
+	KC_ASSERT(kb_manager_open(&mgr, dirs, &partition_env) == KC_OK);
 	for (uintptr_t i = 0; i < READERS; i++)
 		KC_ASSERT(kc_thread_start(&t[i], "reader", reader,
 			      (void *)(i + 1)) == KC_OK);
@@ -212,6 +228,7 @@ main(void)
 	for (int i = 0; i < READERS; i++)
 		kc_thread_join(&t[i]);
 	kb_manager_close(&mgr);
+	kb_meta_cache_fini(&meta);
 	kb_log_dirs_close(&dirs, true);
 	kb_topic_config_put(&tc);
 	kb_config_put(&cfg);

@@ -148,8 +148,7 @@ Test(kb_manager, another_topic_of_that_name)
 	/* Also when only its log is here. */
 	kb_manager_release(h.mgr, &h.slot);
 	kb_manager_close(&h.mgr);
-	cr_assert_eq(kb_manager_open(&h.mgr, h.dirs), KC_OK);
-	kb_manager_set_id(h.mgr, KT_ME);
+	cr_assert_eq(kb_manager_open(&h.mgr, h.dirs, &h.env), KC_OK);
 	cr_assert_eq(apply(role("t", 2, 0, 9)), KP_INCONSISTENT_TOPIC_ID);
 	cr_assert_null(find("t", 0));
 	cr_assert_eq(apply(role("t", 1, 0, 9)), KP_NONE);

@@ -717,6 +717,9 @@ Test(kb_partition, delete_records)
 
 	lead(1, both, 2, 2);
 	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
+	cr_expect_eq(low, 5, "one that is dead is not waited for");
+	kt_alive(&h, both, 2);
+	cr_expect_eq(kb_partition_low_watermark(p, &low), KP_NONE);
 	cr_expect_eq(low, -1, "what the other one has is not known");
 	cr_expect_eq(kb_partition_leads(p), KP_NONE);
 	follow(2);

@@ -1,6 +1,7 @@
 #include "tests/unit/replica/world.h"
 
 #include "kcommon/proto/error.h"
+#include "kcommon/proto/kp.h"
 
 #include <criterion/criterion.h>
 #include <stdlib.h>
@@ -34,6 +35,49 @@ open_config(struct kt_hosts *h)
 	kc_props_close(&p);
 }
 
+static void
+count_alter(void *arg, struct kb_partition *p KC_UNUSED)
+{
+	struct kt_hosts *h = arg;
+
+	h->altered++;
+}
+
+static void
+open_env(struct kt_hosts *h)
+{
+	struct kb_meta *none = NULL;
+
+	cr_assert_eq(kb_meta_empty(&none, kc_str("")), KC_OK);
+	kb_meta_cache_init(&h->meta, none);
+	h->env = (struct kb_partition_env){ .broker_id = KT_ME,
+		.clock = h->w.env.clock,
+		.meta = &h->meta,
+		.lag_max_ms = 30000,
+		.alter = count_alter,
+		.arg = h };
+}
+
+void
+kt_alive(struct kt_hosts *h, const int32_t *v, int32_t n)
+{
+	const struct kp_api *api = kp_api_get(kp_key_update_metadata);
+	struct kb_meta *old = kb_meta_get(&h->meta), *next = NULL;
+	struct kp_update_metadata_req req;
+	struct kb_meta_deleted deleted;
+	struct kc_arena a;
+
+	kc_arena_init(&a, 1 << 20);
+	kp_init(api->req.desc(), &req);
+	cr_assert(KP_ARRAY(&a, &req.live_brokers, update_metadata_broker, n));
+	for (int32_t i = 0; i < n; i++)
+		req.live_brokers.v[i].id = v[i];
+	cr_assert_eq(kb_meta_update(&next, old, &req, 8, &deleted), KC_OK);
+	kb_meta_publish(&h->meta, next);
+	kb_meta_unref(&old);
+	kc_arena_fini(&a);
+}
+
 void
 kt_hosts_open(struct kt_hosts *h)
 {
@@ -44,6 +88,7 @@ kt_hosts_open(struct kt_hosts *h)
 	memset(h, 0, sizeof *h);
 	kt_world_open(&h->w);
 	open_config(h);
+	open_env(h);
 	cfg.paths = paths;
 	cfg.npaths = 1;
 	cfg.recovery_threads = 1;
@@ -51,8 +96,7 @@ kt_hosts_open(struct kt_hosts *h)
 	    kb_log_dirs_open(&h->dirs, &h->w.env, &cfg, &events, &id), KC_OK);
 	cr_assert_eq(kb_log_dirs_identity(h->dirs, &me), KC_OK);
 	cr_assert_eq(kb_log_dirs_load(h->dirs), KC_OK);
-	cr_assert_eq(kb_manager_open(&h->mgr, h->dirs), KC_OK);
-	kb_manager_set_id(h->mgr, KT_ME);
+	cr_assert_eq(kb_manager_open(&h->mgr, h->dirs, &h->env), KC_OK);
 }
 
 void
@@ -60,6 +104,7 @@ kt_hosts_close(struct kt_hosts *h)
 {
 	kb_manager_release(h->mgr, &h->slot);
 	kb_manager_close(&h->mgr);
+	kb_meta_cache_fini(&h->meta);
 	kb_log_dirs_close(&h->dirs, true);
 	kb_config_put(&h->cfg);
 	kt_world_close(&h->w);
@@ -92,7 +137,7 @@ kt_partition(struct kt_hosts *h, const char *own)
 
 	kb_log_config_topic(&lc, tc);
 	cr_assert_eq(kb_log_dirs_create(h->dirs, &c, &log), KC_OK);
-	cr_assert_eq(kb_partition_new(&p, "t", 0, KT_ME, log, tc), KC_OK);
+	cr_assert_eq(kb_partition_new(&p, &h->env, "t", 0, log, tc), KC_OK);
 	return p;
 }
 

@@ -4,6 +4,7 @@
 #ifndef KT_REPLICA_WORLD_H
 #define KT_REPLICA_WORLD_H
 
+#include "kbroker/metadata/cache.h"
 #include "kbroker/replica/manager.h"
 #include "tests/unit/log/common.h"
 
@@ -13,6 +14,9 @@ struct kt_hosts {
 	struct kt_world w;
 	struct kb_log_dirs *dirs;
 	struct kb_config *cfg;
+	struct kb_meta_cache meta; /* no broker is alive at first */
+	struct kb_partition_env env;
+	int altered; /* how often a partition wanted another ISR */
 	struct kb_manager *mgr;
 	struct kc_published_slot slot;
 };
@@ -20,6 +24,8 @@ struct kt_hosts {
 void kt_hosts_open(struct kt_hosts *h);
 void kt_hosts_close(struct kt_hosts *h);
 
+/* These brokers are alive, and no others. */
+void kt_alive(struct kt_hosts *h, const int32_t *v, int32_t n);
 /* A topic's settings, "key=value\n...". */
 struct kb_topic_config *kt_topic(struct kt_hosts *h, const char *own);
 /* One over a new log of topic t, that no LeaderAndIsr has spoken of. */
