@@ -212,17 +212,6 @@ run(void)
 		kc_thread_join(&t[i]);
 }
 
-/*
- * Does a log end where it did?  Number 0 may have been cut inside a batch last:
- * then its end was the offset named, and what is there ends before that batch
- * (of 3 records at most).
- */
-static bool
-whole(int64_t end, int64_t was, int i)
-{
-	return end == was || (i == 0 && end < was && end >= was - 3);
-}
-
 int
 main(void)
 {
