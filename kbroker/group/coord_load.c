@@ -420,10 +420,10 @@ work(struct kc_offload *o)
 static void
 start(struct kb_coord *c)
 {
-	c->loader.work = work;
 	if (c->loader_runs || atomic_load(&c->stopping))
 		return;
 	c->loader_runs = true;
+	c->loader.work = work;
 	/* No thread to be had: better late than never. */
 	if (kc_loop_offload(c->loop, &c->loader) != KC_OK) {
 		work(&c->loader);
