@@ -146,6 +146,19 @@ cut_at(struct kb_log *log, int i, int64_t offset)
 	return KC_OK;
 }
 
+/* An epoch that we led and wrote nothing in, which nobody else may know. */
+static void
+drop_empty_epochs(struct kb_log *log)
+{
+	kc_lock_take(&log->write);
+	kc_lock_take(&log->lock);
+	kb_epochs_cut_end(&log->ep, log->end);
+	if (log->ep.dirty)
+		kb_log_kick(log, KB_WORK_EPOCHS);
+	kc_lock_drop(&log->lock);
+	kc_lock_drop(&log->write);
+}
+
 int
 kb_log_truncate(struct kb_log *log, int64_t offset)
 {
@@ -154,23 +167,18 @@ kb_log_truncate(struct kb_log *log, int64_t offset)
 
 	if (offset < 0)
 		return KC_EINVAL;
-	if (offset >= kb_log_end(log) && kb_log_usable(log))
+	if (offset >= kb_log_end(log) && kb_log_usable(log)) {
+		drop_empty_epochs(log);
 		return KC_OK;
+	}
 	kb_log_bar(log);
 	kc_lock_take(&log->write);
 	if (!kb_log_usable(log)) {
 		rc = KC_EOFFLINE;
 		goto out;
 	}
-	if (offset >= log->end) {
-		/* An epoch that we led and wrote nothing in goes all the same. */
-		kc_lock_take(&log->lock);
-		kb_epochs_cut_end(&log->ep, log->end);
-		if (log->ep.dirty)
-			kb_log_kick(log, KB_WORK_EPOCHS);
-		kc_lock_drop(&log->lock);
+	if (offset >= log->end)
 		goto out;
-	}
 	kc_log(KC_LOG_INFO, KB_LOG_NAME,
 	    "[UnifiedLog partition=%s-%d, dir=%s] Truncating to offset %lld",
 	    log->topic, log->partition, log->host->path, (long long)offset);
