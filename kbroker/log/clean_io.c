@@ -196,6 +196,21 @@ kb_clean_out_open(struct kb_clean_out *out, struct kb_log *log,
 	return rc;
 }
 
+/*
+ * Now and then, so that the last sync, for which a truncation may have to
+ * wait, is short, and a gigabyte does not come to the disk at once.
+ */
+#define SYNC_STEP (32 << 20)
+
+static int
+sync_data(struct kb_clean_out *out)
+{
+	if (out->flushed - out->synced < SYNC_STEP)
+		return KC_OK;
+	out->synced = out->flushed;
+	return out->log->pl.f->fdatasync(out->seg->file->fd);
+}
+
 static int
 flush_data(struct kb_clean_out *out)
 {
@@ -209,6 +224,8 @@ flush_data(struct kb_clean_out *out)
 	if (rc != KC_OK)
 		return rc;
 	out->flushed += (int64_t)n;
+	if ((rc = sync_data(out)) != KC_OK)
+		return rc;
 	/* One that had to be large is not kept. */
 	if (out->w.cap > 4 * out->means->buffer) {
 		kc_wr_fini(&out->w);

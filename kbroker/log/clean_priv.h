@@ -62,6 +62,7 @@ struct kb_clean_out {
 	struct kb_segment *seg; /* owned */
 	struct kc_wr w; /* batches that are not in the file yet */
 	int64_t flushed; /* bytes of the file */
+	int64_t synced; /* of these, on disk */
 };
 
 int kb_clean_out_open(struct kb_clean_out *out, struct kb_log *log,

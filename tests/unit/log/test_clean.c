@@ -66,20 +66,16 @@ below(int n)
 }
 
 static void
-append(struct kb_log *log, const struct kc_wr *wr, bool replica)
+append(struct kb_log *log, const struct kc_wr *wr)
 {
-	struct kb_append a = { .p = wr->p,
-		.len = wr->len,
-		.append_time = -1,
-		.origin = replica ? KB_APPEND_REPLICA : KB_APPEND_CLIENT,
-		.leader_epoch = 1 };
+	struct kb_append a = {
+		.p = wr->p, .len = wr->len, .append_time = -1, .leader_epoch = 1
+	};
 	int rc = kb_log_append(log, &a);
 
 	cr_assert_eq(rc, KC_OK, "%s", kc_strerror(rc));
 	cr_assert_eq(a.verdict, KB_VERDICT_OK, "%d", a.verdict);
-	/* A wrapper says the offset of its last record only. */
-	if (!replica)
-		cr_assert_eq(a.first_offset, end);
+	cr_assert_eq(a.first_offset, end);
 }
 
 /* n records of random keys into the batch's builder and the model. */
@@ -135,7 +131,7 @@ put_batch(struct kb_log *log, int n, int producer, bool txn, bool aborted)
 	kc_build_open(&bld, &p, NULL, &wr);
 	put_records(&bld, n, aborted);
 	cr_assert_eq(kc_build_finish(&bld), KC_OK);
-	append(log, &wr, false);
+	append(log, &wr);
 	kc_wr_fini(&wr);
 	end += n;
 }
@@ -778,120 +774,5 @@ Test(clean, nothing_left)
 	check_left(log, st.end, false);
 	restart(&log, false);
 	check_left(log, st.end, false);
-	kt_log_kill(&log);
-}
-
-/* Magic 0 and 1, plain and in wrappers, as an old broker left them. */
-static void
-put_old(struct kb_log *log, int8_t magic, enum kc_codec codec, int n)
-{
-	struct kc_build_params p = kc_build_params_default;
-	struct kc_build bld;
-	struct kc_wr v2, wr;
-	int i;
-
-	p.base_offset = end;
-	p.codec = codec;
-	p.level = kc_codec_level_default(codec);
-	kc_wr_init(&v2, 0);
-	kc_wr_init(&wr, 0);
-	kc_build_open(&bld, &p, NULL, &v2);
-	for (i = 0; i < n; i++) {
-		struct rec *m = &model[end + i];
-		struct kc_record rec = { .headers = KC_STR_NULL };
-		char key[16], value[16];
-
-		*m = (struct rec){ .key = below(5),
-			.value = below(4) == 0 ? -1 : (int)(end + i),
-			.ts = magic == 0 ? -1 : TS + end + i };
-		snprintf(key, sizeof key, "key-%d", m->key);
-		snprintf(value, sizeof value, "%d", m->value);
-		rec.key = kc_str(key);
-		rec.value = m->value < 0 ? KC_STR_NULL : kc_str(value);
-		rec.offset = end + i;
-		rec.timestamp = m->ts;
-		cr_assert_eq(kc_build_append(&bld, &rec), KC_OK);
-	}
-	cr_assert_eq(kc_build_finish(&bld), KC_OK);
-	cr_assert_eq(
-	    kc_legacy_down_convert(NULL, v2.p, v2.len, magic, 0, &wr), KC_OK);
-	append(log, &wr, true);
-	kc_wr_fini(&v2);
-	kc_wr_fini(&wr);
-	end += n;
-}
-
-static int old_seen;
-
-static void
-see_old(const struct kc_batch *batch)
-{
-	struct kb_clean_iter it;
-	struct kc_record rec;
-	char key[16];
-
-	cr_assert_lt(batch->magic, 2);
-	cr_assert_eq(kc_batch_check_crc(batch), KC_OK);
-	kb_clean_iter_open(&it, batch, NULL);
-	for (; kb_clean_iter_next(&it, &rec); old_seen++) {
-		const struct rec *m = &model[rec.offset];
-
-		snprintf(key, sizeof key, "key-%d", m->key);
-		cr_assert(kc_str_eqz(rec.key, key));
-		cr_assert_eq(rec.value.len < 0, m->value < 0);
-		cr_assert_eq(rec.timestamp, m->ts);
-		left.here[rec.offset] = true;
-	}
-	cr_assert_eq(kb_clean_iter_close(&it), KC_OK);
-}
-
-static void
-see_old_log(struct kb_log *log)
-{
-	struct kb_clean_means m = { .buffer = 1 << 16, .spent = on_spent };
-	struct kb_clean_in in;
-	struct kc_batch batch;
-	int rc, i;
-
-	memset(&left, 0, sizeof left);
-	old_seen = 0;
-	for (i = 0; i < log->nseg - 1; i++) {
-		cr_assert_eq(kb_clean_in_open(&in, log, &m, log->seg[i],
-				 log->seg[i + 1]->base),
-		    KC_OK);
-		while ((rc = kb_clean_in_next(&in, &batch)) == KC_OK)
-			see_old(&batch);
-		cr_assert_eq(rc, KC_ENOENT);
-		kb_clean_in_close(&in);
-	}
-}
-
-Test(clean, old_magic)
-{
-	struct kb_clean_stats st;
-	struct kb_log *log;
-	int i, limit, newest[5];
-
-	w.cfg.segment_bytes = 1000;
-	log = kt_log_open(&w, true);
-	for (i = 0; i < 60; i++)
-		put_old(log, (int8_t)(i % 2),
-		    (enum kc_codec)(i % 3 == 0 ? below(4) : 0), 1 + below(6));
-	(void)kb_log_set_hw(log, end);
-	w.wall_ms = TS + end;
-	clean_ok(log, &st);
-	see_old_log(log);
-	/*
-	 * A segment that begins with a wrapper is named by its last offset,
-	 * and so the active one may have records below its base.
-	 */
-	limit = (int)st.end - 6;
-	for (i = limit; i < st.end; i++)
-		limit = left.here[i] ? i + 1 : limit;
-	for (i = 0; i < limit; i++)
-		newest[model[i].key] = i;
-	for (i = 0; i < limit; i++)
-		cr_assert_eq(left.here[i], newest[model[i].key] == i, "%d", i);
-	cr_assert_leq(old_seen, 5);
 	kt_log_kill(&log);
 }
