@@ -15,6 +15,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #define LOGGER "kafka.server.DynamicBrokerConfig"
 #define LISTENER_PREFIX "listener.name."
@@ -257,32 +258,66 @@ check_passwords(
 	return KP_NONE;
 }
 
-static int
-open_tls(const struct kb_config *cfg, const struct kb_endpoint *ep,
-    struct kc_tls **tlsp, char *err, size_t err_len)
+static bool
+allows(const struct kb_config *cfg, const char *listener, const char *key)
 {
+	const char *text = kb_config_listener_str(cfg, listener, key);
+
+	return text != NULL && strcasecmp(text, "true") == 0;
+}
+
+/* A context that may take the place of the listener's present one. */
+static int
+open_tls(const struct kb_broker *b, const struct kb_config *cfg,
+    const struct kb_endpoint *ep, struct kc_tls **tlsp, char *err,
+    size_t err_len)
+{
+	struct kc_tls *now = kb_net_tls(b->net, ep->name);
 	struct kc_tls_params p;
+	int rc;
 
 	kb_listener_tls_params(cfg, ep, true, &p);
-	return kc_tls_open(tlsp, &p, err, err_len);
+	rc = kc_tls_open(tlsp, &p, err, err_len);
+	if (rc == KC_OK && now != NULL)
+		rc = kc_tls_may_follow(now, *tlsp,
+		    allows(cfg, ep->name, "ssl.allow.dn.changes"),
+		    allows(cfg, ep->name, "ssl.allow.san.changes"), err,
+		    err_len);
+	if (rc != KC_OK)
+		kc_tls_put(tlsp);
+	kc_tls_put(&now);
+	return rc;
+}
+
+/* Has the listener a dynamic setting of its own among props? */
+static bool
+has_own(const struct kb_config *cfg, const struct kb_endpoint *ep,
+    const struct kc_props *props)
+{
+	for (size_t i = 0; props != NULL && i < kc_props_count(props); i++) {
+		const char *name = kc_props_at(props, i)->key;
+
+		if (behind_listener(name) != NULL &&
+		    listener_of(cfg, name) == ep)
+			return true;
+	}
+	return false;
 }
 
 /* Keys and certificates that cannot be used are refused before they are. */
 static int16_t
-check_tls(const struct kb_config *cfg, const struct kc_props *props,
-    struct kb_why *why)
+check_tls(const struct kb_broker *b, const struct kb_config *cfg,
+    const struct kc_props *props, struct kb_why *why)
 {
-	char err[512];
+	char err[512] = "";
 
-	for (size_t i = 0; i < kc_props_count(props); i++) {
-		const char *name = kc_props_at(props, i)->key;
+	for (int i = 0; i < cfg->endpoints.n; i++) {
+		const struct kb_endpoint *ep = &cfg->endpoints.v[i];
 		struct kc_tls *tls = NULL;
-		const struct kb_endpoint *ep;
 
-		if (behind_listener(name) == NULL ||
-		    (ep = listener_of(cfg, name)) == NULL)
+		if (!has_own(cfg, ep, props) && !has_own(cfg, ep, b->dyn[OWN]))
 			continue;
-		if (open_tls(cfg, ep, &tls, err, sizeof err) != KC_OK)
+		if (open_tls(b, cfg, ep, &tls, err, sizeof err) != KC_OK)
 			return refuse(why, KP_INVALID_REQUEST,
 			    "Validation of dynamic config update of "
 			    "SSLFactory for listener %s failed: %s",
@@ -353,7 +388,7 @@ check_together(const struct kb_broker *b, bool per_broker,
 	else
 		code = KP_UNKNOWN_SERVER_ERROR;
 	if (code == KP_NONE)
-		code = check_tls(cfg, props, why);
+		code = check_tls(b, cfg, props, why);
 	kb_report_free(&rep);
 	kb_config_put(&cfg);
 	return code;
@@ -477,14 +512,14 @@ static void
 apply_tls(struct kb_broker *b)
 {
 	const struct kb_listeners *l = &b->live->endpoints;
-	char err[512];
+	char err[512] = "";
 
 	for (int i = 0; i < l->n; i++) {
 		struct kc_tls *tls = NULL;
 
 		if (l->v[i].protocol != KB_PROTOCOL_SSL)
 			continue;
-		if (open_tls(b->live, &l->v[i], &tls, err, sizeof err) !=
+		if (open_tls(b, b->live, &l->v[i], &tls, err, sizeof err) !=
 			KC_OK ||
 		    kb_net_set_tls(b->net, l->v[i].name, tls) != KC_OK)
 			kc_log(KC_LOG_ERROR, LOGGER,

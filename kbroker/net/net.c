@@ -161,6 +161,21 @@ kb_net_connections(struct kb_net *net)
 	return n;
 }
 
+struct kc_tls *
+kb_net_tls(struct kb_net *net, const char *listener)
+{
+	struct kb_acceptor *a = find(net, listener);
+	struct kc_tls *tls = NULL;
+
+	if (a == NULL)
+		return NULL;
+	kc_lock_take(&a->lock);
+	if (a->tls != NULL)
+		tls = kc_tls_get(a->tls);
+	kc_lock_drop(&a->lock);
+	return tls;
+}
+
 int
 kb_net_set_tls(struct kb_net *net, const char *listener, struct kc_tls *tls)
 {

@@ -81,6 +81,8 @@ struct kc_loop *kb_net_loop(struct kb_net *net, int i);
 /* Open connections.  @thread any */
 int kb_net_connections(struct kb_net *net);
 
+/* A new reference to a listener's; NULL: none or plaintext.  @thread any */
+struct kc_tls *kb_net_tls(struct kb_net *net, const char *listener);
 /* A reloaded certificate, for new connections.  @thread any */
 int kb_net_set_tls(
     struct kb_net *net, const char *listener, struct kc_tls *tls);

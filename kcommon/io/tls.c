@@ -11,6 +11,7 @@
 #include <openssl/err.h>
 #include <openssl/rand.h>
 #include <openssl/ssl.h>
+#include <openssl/x509v3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -304,6 +305,64 @@ kc_tls_open(struct kc_tls **tlsp, const struct kc_tls_params *p, char *errbuf,
 		return rc;
 	}
 	*tlsp = tls;
+	return KC_OK;
+}
+
+static bool
+has_name(const GENERAL_NAMES *v, GENERAL_NAME *name)
+{
+	for (int i = 0; i < sk_GENERAL_NAME_num(v); i++)
+		if (GENERAL_NAME_cmp(sk_GENERAL_NAME_value(v, i), name) == 0)
+			return true;
+	return false;
+}
+
+/* Has then all alternative names of now? */
+static bool
+keeps_names(const X509 *now, const X509 *then)
+{
+	GENERAL_NAMES *a =
+	    X509_get_ext_d2i(now, NID_subject_alt_name, NULL, NULL);
+	GENERAL_NAMES *b =
+	    X509_get_ext_d2i(then, NID_subject_alt_name, NULL, NULL);
+	bool ok = true;
+
+	for (int i = 0; a != NULL && i < sk_GENERAL_NAME_num(a); i++)
+		ok =
+		    ok && b != NULL && has_name(b, sk_GENERAL_NAME_value(a, i));
+	GENERAL_NAMES_free(a);
+	GENERAL_NAMES_free(b);
+	return ok;
+}
+
+int
+kc_tls_may_follow(const struct kc_tls *now, const struct kc_tls *then,
+    bool dn_free, bool san_free, char *errbuf, size_t errbuf_len)
+{
+	const X509 *a = SSL_CTX_get0_certificate(now->ctx);
+	const X509 *b = SSL_CTX_get0_certificate(then->ctx);
+	char old[200], new[200];
+
+	if (a == NULL || b == NULL)
+		return KC_OK;
+	if (!dn_free &&
+	    X509_NAME_cmp(X509_get_subject_name(a), X509_get_subject_name(b)) !=
+		0) {
+		X509_NAME_oneline(X509_get_subject_name(a), old, sizeof old);
+		X509_NAME_oneline(X509_get_subject_name(b), new, sizeof new);
+		snprintf(errbuf, errbuf_len,
+		    "Keystore DistinguishedName does not match: existing=%s, "
+		    "new=%s; ssl.allow.dn.changes would allow it",
+		    old, new);
+		return KC_EINVAL;
+	}
+	if (!san_free && !keeps_names(a, b)) {
+		snprintf(errbuf, errbuf_len,
+		    "Keystore SubjectAltNames do not match: the new "
+		    "certificate lacks some of the existing one's; "
+		    "ssl.allow.san.changes would allow it");
+		return KC_EINVAL;
+	}
 	return KC_OK;
 }
 

@@ -47,6 +47,14 @@ struct kc_tls;
  */
 int kc_tls_open(struct kc_tls **tlsp, const struct kc_tls_params *p,
     char *errbuf, size_t errbuf_len);
+/*
+ * May then, a server's context, take the place of now while clients come?  Its
+ * certificate must have the same subject unless dn_free, and all the
+ * alternative names of the old one unless san_free.  KC_OK, KC_EINVAL and a
+ * text in errbuf, KC_ENOMEM.  Kafka: SslFactory.CertificateEntries.
+ */
+int kc_tls_may_follow(const struct kc_tls *now, const struct kc_tls *then,
+    bool dn_free, bool san_free, char *errbuf, size_t errbuf_len);
 struct kc_tls *kc_tls_get(struct kc_tls *tls);
 void kc_tls_put(struct kc_tls **tlsp);
 
