@@ -614,6 +614,8 @@ topic_changed(struct kb_broker *b, struct kc_str name)
 		return;
 	}
 	kb_manager_each(b->mgr, apply_one_topic, &t);
+	if (kb_topics_get(b->topics, name)->unclean_leader_election_enable)
+		kb_controller_elect_again(b->ctl);
 }
 
 static void
@@ -628,6 +630,9 @@ broker_changed(struct kb_broker *b)
 		    kc_strerror(rc));
 	else
 		apply(b);
+	if (rc == KC_OK && b->live->unclean_leader_election_enable &&
+	    !old->unclean_leader_election_enable)
+		kb_controller_elect_again(b->ctl);
 	kb_config_put(&old); /* the parts have let go of it */
 }
 

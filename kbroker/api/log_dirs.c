@@ -123,7 +123,7 @@ put_topics(struct kc_arena *a, const struct found *v, int32_t n,
 		if (!KP_ARRAY(a, &to->partitions, describe_log_dirs_partition,
 			end - at))
 			return false;
-		/* Nothing here lags behind: followers do not fetch yet. */
+		/* No log here is a copy that has yet to catch up: no lag. */
 		for (int32_t i = 0; at < end; i++, at++) {
 			to->partitions.v[i].partition_index = v[at].index;
 			to->partitions.v[i].partition_size = v[at].size;

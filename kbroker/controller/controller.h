@@ -107,6 +107,12 @@ struct kb_election { /* a partition in ElectLeaders */
 int kb_controller_elect_leaders(
     struct kb_controller *c, struct kb_election *v, int n, bool unclean);
 
+/*
+ * Unclean leaders are allowed where they were not: elect for partitions
+ * without a leader again.  On a fiber.
+ */
+void kb_controller_elect_again(struct kb_controller *c);
+
 struct kb_reassignment { /* a partition on its way to other brokers */
 	const char *topic;
 	int32_t index;

@@ -169,6 +169,26 @@ kb_controller_elect_leaders(
 	return ok ? KC_OK : KC_ENOMEM;
 }
 
+static void
+elect_again(struct kb_controller *c, void *arg)
+{
+	struct kb_batch b;
+
+	(void)arg;
+	if (!ctl_serving(c))
+		return;
+	kb_batch_init(&b, c);
+	ctl_parts_trigger(c, &b);
+	kb_batch_send(&b, NULL, 0);
+}
+
+void
+kb_controller_elect_again(struct kb_controller *c)
+{
+	if (atomic_load(&c->active))
+		(void)ctl_call(c, elect_again, NULL);
+}
+
 int
 kb_controller_reassignments(struct kb_controller *c,
     int (*fn)(void *arg, const struct kb_reassignment *r), void *arg)
