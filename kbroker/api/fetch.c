@@ -28,6 +28,7 @@ struct item { /* one partition of the fetch */
 	int16_t code; /* fixed one, when p is NULL */
 	/* Of the last read. */
 	int16_t now;
+	int32_t near; /* a replica to read from instead; -1 */
 	struct kb_partition_read r;
 	struct kb_aborted *aborted; /* malloc'ed */
 	int naborted;
@@ -267,6 +268,38 @@ resolve_all(struct fetch *f)
 	return true;
 }
 
+/*
+ * A consumer elsewhere is sent to a replica in its rack (KIP-392); what the
+ * log holds is told, but no records.
+ */
+static bool
+send_elsewhere(struct fetch *f, struct item *it)
+{
+	struct kb_request *req = f->req;
+	struct kb_partition_near w = { .meta = kb_request_meta(req),
+		.listener = kc_str(req->listener),
+		.rack = f->in->rack_id,
+		.offset = it->part->fetch_offset };
+	struct kb_log_bounds b;
+
+	it->near = -1;
+	if (it->p == NULL || f->replica_id >= 0 || req->version < 11 ||
+	    req->broker->config->replica_selector_class == NULL ||
+	    req->broker->config->replica_selector_class[0] == '\0')
+		return false;
+	it->near = kb_partition_near(it->p, &w);
+	if (it->near < 0)
+		return false;
+	kb_log_bounds(it->p->log, &b);
+	it->r.diverging_epoch = it->r.diverging_end = -1;
+	it->r.slice = (struct kb_log_slice){
+		.start = b.start, .end = b.end, .hw = b.hw, .lso = b.lso
+	};
+	it->now = KP_NONE;
+	f->urgent = true;
+	return true;
+}
+
 /* Read one partition; *left is what the answer may still grow. */
 static void
 read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
@@ -282,11 +315,14 @@ read_item(struct fetch *f, struct item *it, int64_t *left, bool *min_one)
 		.leader_epoch = it->part->leader_epoch,
 		.last_fetched_epoch = it->part->last_fetched_epoch,
 		.replica_id = f->replica_id,
+		.any_copy = f->replica_id < 0 && f->req->version >= 11,
 		.note = !f->noted,
 		.log_start = it->part->log_start_offset,
 		.broker_epoch = f->broker_epoch,
 	};
 	it->records = (struct kc_records){ .len = 0 };
+	if (send_elsewhere(f, it))
+		return;
 	it->now = it->p == NULL ? it->code : kb_partition_read(it->p, r);
 	if (it->now == KP_NONE && r->slice.len > 0)
 		it->records = (struct kc_records){ .len = r->slice.len,
@@ -371,6 +407,7 @@ fill_item(struct fetch *f, const struct item *it,
 
 	d->partition_index = it->part->partition;
 	d->error_code = code_for(f->req, it->now);
+	d->preferred_read_replica = it->near;
 	d->records = it->records;
 	d->high_watermark = -1;
 	fill_aborted(f, it, d);
@@ -437,7 +474,7 @@ choose(struct fetch *f, const struct item **told)
 		bool ok = it->now == KP_NONE;
 
 		if (kb_fetch_ctx_include(&f->ctx, it->part, it->records.len > 0,
-			!ok || it->r.diverging_epoch >= 0,
+			!ok || it->near >= 0 || it->r.diverging_epoch >= 0,
 			ok ? it->r.slice.hw : -1, ok ? it->r.slice.start : -1))
 			told[n++] = it;
 	}

@@ -26,6 +26,7 @@
 #include "kcommon/base/refcount.h"
 #include "kcommon/base/uuid.h"
 
+struct kb_meta;
 struct kb_meta_cache;
 struct kb_partition;
 struct kc_clock;
@@ -141,6 +142,7 @@ struct kb_partition_read {
 	int32_t leader_epoch; /* the fetcher's, -1 unknown */
 	int32_t last_fetched_epoch; /* -1 none */
 	int32_t replica_id; /* below 0: a consumer */
+	bool any_copy; /* a follower may serve it (KIP-392) */
 	/*
 	 * A follower's: its fetch says how far it has got.  Only the first
 	 * read for a request does.
@@ -164,6 +166,22 @@ struct kb_partition_read {
  * @thread net
  */
 int16_t kb_partition_read(struct kb_partition *p, struct kb_partition_read *r);
+
+/* A consumer that would rather read from a replica near to it. */
+struct kb_partition_near {
+	const struct kb_meta *meta;
+	struct kc_str listener; /* by which it reaches brokers */
+	struct kc_str rack;
+	int64_t offset; /* where it reads on */
+};
+
+/*
+ * The in-sync replica in the consumer's rack that has what it wants, the most
+ * caught up of several (RackAwareReplicaSelector); -1: we serve it, or we do
+ * not lead.  @thread net
+ */
+int32_t kb_partition_near(
+    struct kb_partition *p, const struct kb_partition_near *w);
 
 /* The timestamps of ListOffsets that are not times. */
 enum {

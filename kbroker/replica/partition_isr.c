@@ -143,6 +143,44 @@ out:
 	kc_lock_drop(&p->lock);
 }
 
+/* May the consumer be sent to m? */
+static bool
+is_near(const struct kb_partition *p, const struct kb_partition_near *w,
+    const struct kb_remote *m)
+{
+	const struct kb_meta_broker *b = kb_meta_broker(w->meta, m->id);
+
+	return kb_isr_has(&p->isr, m->id) && m->end >= w->offset &&
+	    m->start <= w->offset && b != NULL && kc_str_eq(b->rack, w->rack) &&
+	    kb_meta_endpoint(b, w->listener) != NULL;
+}
+
+int32_t
+kb_partition_near(struct kb_partition *p, const struct kb_partition_near *w)
+{
+	const struct kb_meta_broker *own =
+	    kb_meta_broker(w->meta, p->broker_id);
+	const struct kb_remote *best = NULL;
+	int32_t id;
+
+	if (w->rack.len <= 0 || (own != NULL && kc_str_eq(own->rack, w->rack)))
+		return -1;
+	kc_lock_take(&p->lock);
+	for (int32_t i = 0; p->leading && i < p->nremotes; i++) {
+		const struct kb_remote *m = &p->remotes[i];
+
+		if (!is_near(p, w, m))
+			continue;
+		if (best == NULL || m->end > best->end ||
+		    (m->end == best->end &&
+			m->caught_up_ms > best->caught_up_ms))
+			best = m;
+	}
+	id = best != NULL ? best->id : -1;
+	kc_lock_drop(&p->lock);
+	return id;
+}
+
 int16_t
 kb_partition_low_watermark(struct kb_partition *p, int64_t *low)
 {

@@ -58,6 +58,8 @@ kb_partition_read(struct kb_partition *p, struct kb_partition_read *r)
 	r->diverging_end = -1;
 	kc_lock_take(&p->lock);
 	code = kb_partition_check(p, r->leader_epoch);
+	if (code == KP_NOT_LEADER_OR_FOLLOWER && r->any_copy && !p->stopped)
+		code = KP_NONE; /* its own high watermark is the bound */
 	if (code == KP_NONE)
 		code = check_replica(p, r);
 	r->current_leader = p->leader;

@@ -200,9 +200,6 @@ Test(config, warnings)
 	expect_warning("listener.name.plaintext.scram-sha-256.sasl.jaas.config="
 		       "geheim",
 	    "=[hidden] has no effect");
-	expect_warning("replica.selector.class=org.apache.kafka.common.replica."
-		       "RackAwareReplicaSelector",
-	    "has no effect here");
 }
 
 Test(config, cross_checks)
