@@ -99,6 +99,7 @@ write_commit(struct kb_shard *s, struct kb_group *grp, struct kb_commit *cm,
 	}
 	kb_writing_open(
 	    s, &w, now.wall_ms, cm->producer_id, cm->producer_epoch);
+	w.guard = cm->guard;
 	for (int32_t i = 0; i < cm->n; i++)
 		if (cm->v[i].code == KP_NONE)
 			kb_writing_offset(s, &w, cm->group, cm->v[i].topic,

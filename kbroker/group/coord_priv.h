@@ -125,6 +125,7 @@ struct kb_writing {
 	struct kc_build build;
 	int64_t now_ms;
 	int32_t n;
+	uint64_t guard; /* of a transaction; 0: none */
 };
 
 void kb_writing_open(struct kb_shard *s, struct kb_writing *w, int64_t now_ms,

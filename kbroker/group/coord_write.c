@@ -65,6 +65,7 @@ kb_writing_open(struct kb_shard *s, struct kb_writing *w, int64_t now_ms,
 	}
 	w->now_ms = now_ms;
 	w->n = 0;
+	w->guard = 0;
 	kc_wr_reset(&s->batch);
 	kc_build_open(&w->build, &p, s->compress, &s->batch);
 }
@@ -153,6 +154,7 @@ kb_writing_append(struct kb_shard *s, struct kb_writing *w, int16_t acks,
 		return KP_MESSAGE_TOO_LARGE;
 	a.p = s->batch.p;
 	a.len = s->batch.len;
+	a.guard = w->guard;
 	code = kb_partition_append(s->part, &a, acks, &where->required);
 	where->leader_epoch = a.leader_epoch;
 	where->first = a.first_offset;

@@ -105,6 +105,7 @@ struct kb_commit {
 	struct kc_str instance_id; /* null: none */
 	int64_t producer_id; /* -1: no transaction */
 	int16_t producer_epoch;
+	uint64_t guard; /* kb_log_verify_start() on the group's partition */
 	struct kb_commit_item *v;
 	int32_t n;
 	void (*done)(struct kb_commit *cm); /* all codes are set */
