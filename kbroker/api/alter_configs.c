@@ -62,6 +62,11 @@
 		(a)->validate_only = (in)->validate_only;                      \
 	} while (0)
 
+/* Structs of the protocol with names too long for a line. */
+#define CHANGED alter_configs_resp_alter_configs_resource_response
+#define CHANGED_IN_PART                                                        \
+	incremental_alter_configs_resp_alter_configs_resource_response
+
 #define ANSWER(a, out, entry)                                                  \
 	do {                                                                   \
 		if (!KP_ARRAY((a)->arena, &(out)->responses, entry, (a)->n))   \
@@ -100,13 +105,11 @@ answer(struct kb_request *req, const struct kb_alter *a)
 	if (a->replace) {
 		struct kp_alter_configs_resp *out = req->resp;
 
-		ANSWER(
-		    a, out, alter_configs_resp_alter_configs_resource_response);
+		ANSWER(a, out, CHANGED);
 	} else {
 		struct kp_incremental_alter_configs_resp *out = req->resp;
 
-		ANSWER(a, out,
-		    incremental_alter_configs_resp_alter_configs_resource_response);
+		ANSWER(a, out, CHANGED_IN_PART);
 	}
 	return KC_OK;
 }
