@@ -306,8 +306,10 @@ take_role(struct kb_manager *m, struct kb_role_change *c)
 	struct kb_partition *p = c->part;
 	int rc;
 
-	if (c->st.leader_epoch == p->leader_epoch)
-		return KP_NONE; /* only the topic id was new */
+	if (c->st.leader_epoch == p->leader_epoch) /* a new topic id alone */
+		return p->leading || copy_from(m, p) == KC_OK ?
+		    KP_NONE :
+		    KP_UNKNOWN_SERVER_ERROR;
 	if (c->st.leader == m->broker_id) {
 		stop_copying(m, p);
 		rc = kb_partition_make_leader(p, &c->st);

@@ -325,3 +325,67 @@ Test(kb_manager, each)
 	kb_manager_each(h.mgr, count, &n);
 	cr_assert_eq(n, 6);
 }
+
+/* --- who copies ---------------------------------------------------------- */
+
+static struct {
+	int follows, leaves;
+	int32_t leader, epoch;
+	int rc;
+} said;
+
+static int
+on_follow(void *arg KC_UNUSED, struct kb_partition *p KC_UNUSED, int32_t leader,
+    int32_t leader_epoch)
+{
+	said.follows++;
+	said.leader = leader;
+	said.epoch = leader_epoch;
+	return said.rc;
+}
+
+static void
+on_leave(void *arg KC_UNUSED, struct kb_partition *p KC_UNUSED)
+{
+	said.leaves++;
+}
+
+Test(kb_manager, tells_who_copies)
+{
+	static const struct kb_manager_ops ops = { on_follow, on_leave, NULL };
+	static const int32_t both[] = { 1, 2 };
+	struct kb_role_change c = role("t", 1, 0, 3);
+
+	kb_manager_set_ops(h.mgr, &ops);
+	c.st = kt_state(2, 3, both, 2, 2);
+	cr_assert_eq(apply(c), KP_NONE);
+	cr_assert(said.follows == 1 && said.leader == 2 && said.epoch == 3);
+	cr_assert_eq(apply(c), KP_STALE_CONTROLLER_EPOCH);
+	cr_assert_eq(said.follows, 1, "nothing new");
+	c.st = kt_state(-1, 4, both, 2, 2);
+	cr_assert_eq(apply(c), KP_NONE);
+	cr_assert(said.follows == 1 && said.leaves == 1, "nobody to copy from");
+	c.st = kt_state(KT_ME, 5, both, 2, 2);
+	cr_assert_eq(apply(c), KP_NONE);
+	cr_assert_eq(said.leaves, 2);
+	c.st = kt_state(2, 6, both, 2, 2);
+	cr_assert_eq(apply(c), KP_NONE);
+	cr_assert(said.follows == 2 && said.epoch == 6);
+	cr_assert_eq(stop("t", 0, -1, false), KP_NONE);
+	cr_assert_eq(said.leaves, 3);
+}
+
+/* A topic that had no id gets one: its copy goes on by it. */
+Test(kb_manager, a_new_topic_id_alone)
+{
+	static const struct kb_manager_ops ops = { on_follow, on_leave, NULL };
+	static const int32_t both[] = { 1, 2 };
+	struct kb_role_change c = role("t", 0, 0, 3);
+
+	kb_manager_set_ops(h.mgr, &ops);
+	c.st = kt_state(2, 3, both, 2, 2);
+	cr_assert_eq(apply(c), KP_NONE);
+	c.topic_id.b[0] = 9;
+	cr_assert_eq(apply(c), KP_NONE);
+	cr_assert(said.follows == 2 && said.epoch == 3);
+}
