@@ -23,7 +23,6 @@
 #define WHY_MOVE "replicas are not moved between log dirs yet"
 #define WHY_PURGE "a finished request leaves nothing to purge"
 #define WHY_QUOTA "quotas are not enforced yet"
-#define WHY_REBALANCE "leaders are not moved back by themselves yet"
 #define WHY_REPLICA                                                            \
 	"connections to other brokers take 10 s at most and the system's "        \
 	"buffers"

@@ -199,6 +199,8 @@ written(struct kb_controller *c, struct item *it, const struct kzk_op *op)
 	state_of(c, it, ids, &z);
 	if (err == KC_OK)
 		err = kb_model_set_leadership(it->p, &z, op->stat.version);
+	if (err == KC_OK && ctl_reassigning(it->p))
+		ctl_post_once(c, CTL_REASSIGN_CHECK);
 	if (err == KC_OK)
 		return;
 	it->stale = true;
@@ -219,8 +221,9 @@ write_all(struct kb_controller *c, struct ask *a)
 	if ((a->rc = kzk_batch_open(&b, c->p.zk)) != KC_OK)
 		return;
 	for (int i = 0; i < a->n; i++)
-		if (a->items[i].write)
-			kzk_batch_add(b, write_op(c, &a->items[i]));
+		if (a->items[i].write &&
+		    kzk_batch_add(b, write_op(c, &a->items[i])) != KC_OK)
+			break; /* the others get KC_ENOMEM below */
 	b = kzk_await_batch(b);
 	for (int i = 0, at = 0; i < a->n; i++)
 		if (a->items[i].write)

@@ -70,8 +70,8 @@ read_brokers(struct kb_controller *c, const int32_t *ids, int n,
 }
 
 static void
-add_broker(struct kb_controller *c, int32_t id, int64_t epoch,
-    struct kzk_broker *info)
+add_broker(
+    struct kb_controller *c, int32_t id, int64_t epoch, struct kzk_broker *info)
 {
 	struct kb_cbroker *b = kb_model_broker(&c->m, id);
 
@@ -122,10 +122,10 @@ list_ids(struct kb_controller *c, struct ids *out)
 {
 	struct kzk_op *op;
 	int64_t id;
-	int rc = kzk_await(
-	    kzk_op_children(c->p.zk, KZK_BROKER_IDS, &c->w_ids), &op);
+	int rc =
+	    kzk_await(kzk_op_children(c->p.zk, KZK_BROKER_IDS, &c->w_ids), &op);
 
-	*out = (struct ids) { 0 };
+	*out = (struct ids){ 0 };
 	if (!ctl_ok(c, rc, "listing brokers") || rc != KC_OK)
 		return false;
 	out->v = calloc((size_t)op->nchildren + 1, sizeof *out->v);
@@ -169,8 +169,7 @@ replicas_on(struct kb_controller *c, int32_t broker, bool only_bad_dir, int *n)
 	int cap = 0;
 
 	*n = 0;
-	HASH_ITER(hh, c->m.topics, t, tmp)
-	{
+	HASH_ITER(hh, c->m.topics, t, tmp) {
 		for (int32_t i = 0; i < t->nparts; i++) {
 			struct kb_cpart *p = &t->parts[i];
 			struct kb_creplica *r = kb_model_replica(p, broker);
@@ -187,7 +186,7 @@ replicas_on(struct kb_controller *c, int32_t broker, bool only_bad_dir, int *n)
 					return v;
 				v = w;
 			}
-			v[(*n)++] = (struct ctl_replica) { p, broker };
+			v[(*n)++] = (struct ctl_replica){ p, broker };
 		}
 	}
 	return v;
@@ -248,8 +247,8 @@ broker_gone(struct kb_controller *c, int32_t id)
 	if (b != NULL)
 		drop_broker(c, b);
 	kc_log(KC_LOG_INFO, CTL_LOGGER,
-	    "[Controller id=%d] Broker failure callback for %d",
-	    c->p.broker_id, id);
+	    "[Controller id=%d] Broker failure callback for %d", c->p.broker_id,
+	    id);
 	v = replicas_on(c, id, false, &n);
 	if (!c->aborted)
 		ctl_replicas_offline(c, v, n);
@@ -316,6 +315,8 @@ broker_started(struct kb_controller *c, int32_t id)
 	kb_batch_send(&b, NULL, 0);
 	free(v);
 	if (!c->aborted)
+		ctl_reassign_resume(c, id);
+	if (!c->aborted)
 		ctl_resume_deletions(c);
 }
 
@@ -341,12 +342,11 @@ ctl_broker_change(struct kb_controller *c)
 	    !list_ids(c, &now))
 		goto out;
 	epochs = calloc((size_t)now.n + 1, sizeof *epochs);
-	if (!ctl_ok(c, epochs == NULL ? KC_ENOMEM : KC_OK,
-		"comparing brokers") ||
+	if (!ctl_ok(
+		c, epochs == NULL ? KC_ENOMEM : KC_OK, "comparing brokers") ||
 	    !read_epochs(c, &now, epochs))
 		goto out;
-	HASH_ITER(hh, c->m.brokers, b, tmp)
-	{
+	HASH_ITER(hh, c->m.brokers, b, tmp) {
 		int at = index_of(&now, b->id);
 
 		/* A higher czxid is another life: it failed, then started. */
@@ -356,8 +356,7 @@ ctl_broker_change(struct kb_controller *c)
 	for (int i = 0; i < ngone && !c->aborted; i++)
 		broker_gone(c, gone[i]);
 	for (int i = 0; i < now.n && !c->aborted; i++)
-		if (epochs[i] >= 0 &&
-		    kb_model_broker(&c->m, now.v[i]) == NULL)
+		if (epochs[i] >= 0 && kb_model_broker(&c->m, now.v[i]) == NULL)
 			broker_started(c, now.v[i]);
 out:
 	free(gone);
@@ -366,8 +365,8 @@ out:
 }
 
 static void
-replace_info(struct kb_controller *c, int32_t id, int64_t epoch,
-    struct kzk_broker *info)
+replace_info(
+    struct kb_controller *c, int32_t id, int64_t epoch, struct kzk_broker *info)
 {
 	struct kb_cbroker *b = kb_model_broker(&c->m, id);
 
@@ -375,7 +374,7 @@ replace_info(struct kb_controller *c, int32_t id, int64_t epoch,
 		return; /* another life: the list's watch tells */
 	kzk_broker_fini(&b->info);
 	b->info = *info;
-	*info = (struct kzk_broker) { 0 };
+	*info = (struct kzk_broker){ 0 };
 }
 
 /* Its endpoints changed: everybody hears (BrokerModifications). */
@@ -421,7 +420,7 @@ ctl_leader_and_isr_done(struct kb_controller *c, struct ctl_event *e)
 		    r->dir_offline)
 			continue;
 		r->dir_offline = true;
-		v[n++] = (struct ctl_replica) { p, e->broker };
+		v[n++] = (struct ctl_replica){ p, e->broker };
 	}
 	if (n > 0)
 		ctl_replicas_offline(c, v, n);
@@ -523,4 +522,6 @@ ctl_isr_of(struct kb_controller *c, const char *topic, int32_t index)
 	kb_batch_init(&b, c);
 	kb_batch_meta(&b, p);
 	kb_batch_send(&b, NULL, 0);
+	if (ctl_reassigning(p))
+		ctl_post_once(c, CTL_REASSIGN_CHECK);
 }

@@ -53,7 +53,8 @@ ctl_post(struct kb_controller *c, enum ctl_event_type type, int32_t broker,
 {
 	struct ctl_event *e = calloc(1, sizeof *e);
 
-	if (e == NULL || (topic != NULL && (e->topic = strdup(topic)) == NULL)) {
+	if (e == NULL ||
+	    (topic != NULL && (e->topic = strdup(topic)) == NULL)) {
 		kc_log(KC_LOG_ERROR, CTL_LOGGER,
 		    "[Controller id=%d] Out of memory, an event is lost",
 		    c->p.broker_id);
@@ -132,8 +133,9 @@ ctl_ok(struct kb_controller *c, int err, const char *what)
 			    "[Controller id=%d] %s: %s; this broker is no "
 			    "longer the controller",
 			    c->p.broker_id, what,
-			    err == KC_EFENCED ? "another controller was elected" :
-						kc_strerror(err));
+			    err == KC_EFENCED ?
+				"another controller was elected" :
+				kc_strerror(err));
 		c->aborted = true;
 		/* Nothing can be asked before kb_controller_reelect(). */
 		if (err != KC_EFENCED)
@@ -173,6 +175,15 @@ ON_WATCH(on_topics, w_topics, CTL_TOPIC_CHANGE)
 ON_WATCH(on_deletes, w_deletes, CTL_TOPIC_DELETION)
 ON_WATCH(on_log_dirs, w_log_dirs, CTL_LOG_DIR_CHANGE)
 ON_WATCH(on_isr, w_isr, CTL_ISR_CHANGE)
+ON_WATCH(on_preferred, w_preferred, CTL_PREFERRED)
+ON_WATCH(on_reassign, w_reassign, CTL_REASSIGN_NODE)
+
+static void
+on_rebalance(struct kc_timer *timer)
+{
+	ctl_post_once(KC_CONTAINER(timer, struct kb_controller, rebalance),
+	    CTL_REBALANCE);
+}
 
 /* --- the fiber -------------------------------------------------------------
  */
@@ -225,6 +236,18 @@ process(struct kb_controller *c, struct ctl_event *e)
 		break;
 	case CTL_ISR_OF:
 		ctl_isr_of(c, e->topic, e->broker);
+		break;
+	case CTL_PREFERRED:
+		ctl_preferred_node(c);
+		break;
+	case CTL_REASSIGN_NODE:
+		ctl_reassign_node(c);
+		break;
+	case CTL_REASSIGN_CHECK:
+		ctl_reassign_check(c);
+		break;
+	case CTL_REBALANCE:
+		ctl_rebalance(c);
 		break;
 	case CTL_LEADER_AND_ISR_DONE:
 		ctl_leader_and_isr_done(c, e);
@@ -306,6 +329,9 @@ kb_controller_open(
 	kzk_watch_init(&c->w_deletes, on_deletes);
 	kzk_watch_init(&c->w_log_dirs, on_log_dirs);
 	kzk_watch_init(&c->w_isr, on_isr);
+	kzk_watch_init(&c->w_preferred, on_preferred);
+	kzk_watch_init(&c->w_reassign, on_reassign);
+	kc_timer_init(&c->rebalance, on_rebalance);
 	*cp = c;
 	return KC_OK;
 }
@@ -333,8 +359,7 @@ drop_events(struct kb_controller *c)
 {
 	struct ctl_event *e, *tmp;
 
-	LL_FOREACH_SAFE(c->events, e, tmp)
-	{
+	LL_FOREACH_SAFE(c->events, e, tmp) {
 		LL_DELETE(c->events, e);
 		if (e->type == CTL_CALL)
 			e->call(c, e->arg);

@@ -4,8 +4,8 @@
  * Every broker runs one; the one whose /controller znode exists is active.
  * Events (watches, answers of brokers, requests) go into one queue, and one
  * fiber of the control thread works them off, one to its end before the
- * next, as Kafka's ControllerEventManager does.  A step that waits for ZooKeeper
- * only delays the next event.
+ * next, as Kafka's ControllerEventManager does.  A step that waits for
+ * ZooKeeper only delays the next event.
  *
  * Every write while active is one multi with a check of /controller_epoch:
  * KC_EFENCED means somebody else was elected, and we resign (invariant CE-2).
@@ -26,6 +26,8 @@ struct kb_controller;
 struct kc_arena;
 struct kc_loop;
 struct kc_tls;
+struct kp_alter_partition_reassignments_req;
+struct kp_alter_partition_reassignments_resp;
 struct kp_alter_partition_req;
 struct kp_alter_partition_resp;
 struct kp_controlled_shutdown_req;
@@ -126,6 +128,10 @@ struct kb_reassignment { /* a partition on its way to other brokers */
 /* fn with each of them, which must not wait; stops at an error of fn. */
 int kb_controller_reassignments(struct kb_controller *c,
     int (*fn)(void *arg, const struct kb_reassignment *r), void *arg);
+/* AlterPartitionReassignments.  As kb_controller_alter_partition(). */
+int kb_controller_reassign(struct kb_controller *c,
+    const struct kp_alter_partition_reassignments_req *in,
+    struct kc_arena *arena, struct kp_alter_partition_reassignments_resp *out);
 
 /* Is this topic waiting to be deleted?  False when we are not active. */
 bool kb_controller_deleting(struct kb_controller *c, const char *topic);

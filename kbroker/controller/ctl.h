@@ -28,6 +28,10 @@ enum ctl_event_type {
 	CTL_TOPIC_DELETION,
 	CTL_LOG_DIR_CHANGE,
 	CTL_ISR_CHANGE,
+	CTL_PREFERRED, /* /admin/preferred_replica_election */
+	CTL_REASSIGN_NODE, /* /admin/reassign_partitions */
+	CTL_REASSIGN_CHECK, /* an ISR grew: has one come to its end? */
+	CTL_REBALANCE,
 	CTL_ISR_OF, /* topic, and the partition in broker */
 	CTL_LEADER_AND_ISR_DONE, /* broker, codes */
 	CTL_STOP_REPLICA_DONE, /* broker, codes */
@@ -80,6 +84,8 @@ struct kb_controller {
 	struct kc_fiber *stopper; /* waits in kb_controller_stop() */
 
 	uint32_t batch_no; /* marks of struct kb_batch */
+	uint32_t ask_no; /* marks of requests, kb_cpart.ask_no */
+	struct kc_timer rebalance;
 
 	struct kzk_watch w_controller;
 	struct kzk_watch w_ids;
@@ -87,11 +93,13 @@ struct kb_controller {
 	struct kzk_watch w_deletes;
 	struct kzk_watch w_log_dirs;
 	struct kzk_watch w_isr;
+	struct kzk_watch w_preferred;
+	struct kzk_watch w_reassign;
 };
 
 /* Appends to the queue; topic is copied. */
-void ctl_post(struct kb_controller *c, enum ctl_event_type type,
-    int32_t broker, const char *topic);
+void ctl_post(struct kb_controller *c, enum ctl_event_type type, int32_t broker,
+    const char *topic);
 void ctl_post_event(struct kb_controller *c, struct ctl_event *e);
 void ctl_event_free(struct ctl_event *e);
 /*
@@ -150,16 +158,35 @@ void ctl_topic_deletion(struct kb_controller *c);
 void ctl_resume_deletions(struct kb_controller *c);
 void ctl_stop_replica_done(struct kb_controller *c, struct ctl_event *e);
 
+/* leaders.c: within an event; the answers are in v */
+void ctl_elect_leaders(
+    struct kb_controller *c, struct kb_election *v, int n, bool unclean);
+
+/* preferred.c */
+void ctl_preferred_node(struct kb_controller *c);
+void ctl_rebalance(struct kb_controller *c);
+void ctl_rebalance_start(struct kb_controller *c);
+
+/* reassign.c */
+bool ctl_reassigning(const struct kb_cpart *p);
+void ctl_reassign_node(struct kb_controller *c);
+void ctl_reassign_check(struct kb_controller *c);
+/* Those under way, of broker's targets only unless it is -1, go on. */
+void ctl_reassign_resume(struct kb_controller *c, int32_t broker);
+
 /* transitions.c: state machines (controller.md 3) */
 /* NEW partitions become ONLINE, with their state znodes. */
-void ctl_parts_init(struct kb_controller *c, struct kb_batch *b,
-    struct kb_cpart **v, int n);
+void ctl_parts_init(
+    struct kb_controller *c, struct kb_batch *b, struct kb_cpart **v, int n);
 /* OFFLINE and ONLINE ones get a leader by the offline strategy. */
 void ctl_parts_elect(struct kb_controller *c, struct kb_batch *b,
     struct kb_cpart **v, int n, enum kb_elect_strategy strategy);
+/* The same leader and ISR in the next leader epoch; nothing is sent. */
+void ctl_parts_bump(struct kb_controller *c, struct kb_cpart **v, int n);
 /* Elect for every partition that is OFFLINE or NEW and not being deleted. */
 void ctl_parts_trigger(struct kb_controller *c, struct kb_batch *b);
-void ctl_replicas_to(struct kb_controller *c, struct kb_batch *b,
+/* Leaves in v, and counts, those that could. */
+int ctl_replicas_to(struct kb_controller *c, struct kb_batch *b,
     struct ctl_replica *v, int n, enum kb_replica_state target);
 
 /* channel.c */

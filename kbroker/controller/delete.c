@@ -82,6 +82,15 @@ any_in(const struct kb_ctopic *t, enum kb_replica_state state)
 	return false;
 }
 
+static bool
+moves(const struct kb_ctopic *t)
+{
+	for (int32_t i = 0; i < t->nparts; i++)
+		if (ctl_reassigning(&t->parts[i]))
+			return true;
+	return false;
+}
+
 static int
 count_replicas(const struct kb_ctopic *t)
 {
@@ -131,11 +140,11 @@ stop_replicas(struct kb_controller *c, struct kb_ctopic *t)
 			}
 			if (r->state == KB_REPLICA_NONEXISTENT)
 				r->state = KB_REPLICA_NEW;
-			v[n++] = (struct ctl_replica) { p, r->broker };
+			v[n++] = (struct ctl_replica){ p, r->broker };
 		}
 	}
 	kb_batch_init(&b, c);
-	ctl_replicas_to(c, &b, v, n, KB_REPLICA_OFFLINE);
+	n = ctl_replicas_to(c, &b, v, n, KB_REPLICA_OFFLINE);
 	kb_batch_send(&b, NULL, 0);
 	if (!c->aborted)
 		ctl_replicas_to(c, &b, v, n, KB_REPLICA_DELETION_STARTED);
@@ -155,8 +164,8 @@ delete_nodes(struct kb_controller *c, struct kb_ctopic *t)
 	kzk_path_delete_topic(&path[2], name);
 	kzk_watch_cancel(&t->watch);
 	for (int i = 0; i < 3 && !c->aborted; i++) {
-		int rc = kzk_await_delete_tree(c->p.zk, path[i].s,
-		    KZK_CONTROLLER_EPOCH, c->epoch_version);
+		int rc = kzk_await_delete_tree(
+		    c->p.zk, path[i].s, KZK_CONTROLLER_EPOCH, c->epoch_version);
 
 		if (rc != KC_ENOENT && !ctl_ok(c, rc, "deleting a topic"))
 			return;
@@ -175,18 +184,17 @@ ctl_resume_deletions(struct kb_controller *c)
 {
 	struct kb_ctopic *t, *tmp;
 
-	HASH_ITER(hh, c->m.topics, t, tmp)
-	{
+	HASH_ITER(hh, c->m.topics, t, tmp) {
 		if (c->aborted)
 			return;
-		if (!t->deleting ||
-		    any_in(t, KB_REPLICA_DELETION_STARTED))
+		if (!t->deleting || any_in(t, KB_REPLICA_DELETION_STARTED))
 			continue;
 		if (all_in(t, KB_REPLICA_DELETION_SUCCESSFUL)) {
 			delete_nodes(c, t);
 			continue;
 		}
-		t->ineligible = false;
+		if ((t->ineligible = moves(t)))
+			continue; /* first it comes to rest */
 		announce(c, t);
 		stop_replicas(c, t);
 	}

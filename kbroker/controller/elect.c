@@ -94,3 +94,9 @@ kb_elect_remove_isr(int32_t *isr, int32_t nisr, int32_t gone, int32_t *leader)
 			isr[kept++] = isr[i];
 	return kept;
 }
+
+bool
+kb_imbalanced(int32_t away, int32_t total, int32_t percent)
+{
+	return (int64_t)away * 100 > (int64_t)total * percent;
+}

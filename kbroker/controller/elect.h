@@ -2,8 +2,8 @@
  * elect -- who leads a partition: pure decisions.
  *
  * Kafka's PartitionLeaderElectionAlgorithms and Election (kafka.controller),
- * controller.md 4.  They take assignment, ISR and which replicas are online, and return leader
- * and new ISR; the caller bumps the leader epoch and writes.
+ * controller.md 4.  They take assignment, ISR and which replicas are online,
+ * and return leader and new ISR; the caller bumps the leader epoch and writes.
  *
  * @thread any
  */
@@ -45,9 +45,15 @@ void kb_elect(enum kb_elect_strategy strategy, bool unclean_allowed,
     int32_t nisr_now, struct kb_elect_result *res);
 
 /*
- * The ISR when one member's broker or disk is gone (controller.md 6): without it,
- * but never empty; *leader becomes -1 when it led.  Returns the new count in
- * isr (in place).  @thread any
+ * Of total partitions that a broker should lead, away are led by others: is
+ * that more than percent (leader.imbalance.per.broker.percentage)?
+ */
+bool kb_imbalanced(int32_t away, int32_t total, int32_t percent);
+
+/*
+ * The ISR when one member's broker or disk is gone (controller.md 6): without
+ * it, but never empty; *leader becomes -1 when it led.  Returns the new count
+ * in isr (in place).  @thread any
  */
 int32_t kb_elect_remove_isr(
     int32_t *isr, int32_t nisr, int32_t gone, int32_t *leader);

@@ -24,8 +24,8 @@ read_controller(struct kb_controller *c, int32_t *id)
 	int rc;
 
 	*id = -1;
-	rc = kzk_await(kzk_op_exists(c->p.zk, KZK_CONTROLLER, &c->w_controller),
-	    NULL);
+	rc = kzk_await(
+	    kzk_op_exists(c->p.zk, KZK_CONTROLLER, &c->w_controller), NULL);
 	if (rc != KC_OK)
 		return rc == KC_ENOENT ? KC_OK : rc;
 	rc = kzk_await(kzk_op_get(c->p.zk, KZK_CONTROLLER, NULL), &op);
@@ -61,8 +61,10 @@ ctl_resign(struct kb_controller *c)
 	kzk_watch_cancel(&c->w_deletes);
 	kzk_watch_cancel(&c->w_log_dirs);
 	kzk_watch_cancel(&c->w_isr);
-	HASH_ITER(hh, c->m.brokers, b, btmp)
-	{
+	kzk_watch_cancel(&c->w_preferred);
+	kzk_watch_cancel(&c->w_reassign);
+	kc_timer_cancel(c->p.loop, &c->rebalance);
+	HASH_ITER(hh, c->m.brokers, b, btmp) {
 		kzk_watch_cancel(&b->watch);
 		ctl_channel_close(b);
 	}
@@ -127,10 +129,12 @@ claim(struct kb_controller *c, int32_t epoch, int32_t version)
 		rc = kzk_controller_epoch_encode(epoch + 1, &next);
 	if (rc == KC_OK) {
 		m = kzk_op_multi(c->p.zk);
-		m = kzk_op_add(m, kzk_op_create(c->p.zk, KZK_CONTROLLER,
-				      kzk_text_str(&node), KZK_EPHEMERAL));
-		m = kzk_op_add(m, kzk_op_set(c->p.zk, KZK_CONTROLLER_EPOCH,
-				      kzk_text_str(&next), version));
+		m = kzk_op_add(m,
+		    kzk_op_create(c->p.zk, KZK_CONTROLLER, kzk_text_str(&node),
+			KZK_EPHEMERAL));
+		m = kzk_op_add(m,
+		    kzk_op_set(c->p.zk, KZK_CONTROLLER_EPOCH,
+			kzk_text_str(&next), version));
 		rc = kzk_await(m, NULL);
 	}
 	kzk_text_fini(&node);
@@ -198,8 +202,7 @@ ctl_elect(struct kb_controller *c)
 		    "[Controller id=%d] %d successfully elected as the "
 		    "controller. Epoch incremented to %d and epoch zk "
 		    "version is now %d",
-		    c->p.broker_id, c->p.broker_id, c->epoch,
-		    c->epoch_version);
+		    c->p.broker_id, c->p.broker_id, c->epoch, c->epoch_version);
 		ctl_failover(c);
 		return;
 	}
@@ -241,10 +244,10 @@ write_feature(struct kb_controller *c, const struct kzk_op *old)
 	}
 	rc = kzk_feature_node_encode(&f, &text);
 	if (rc == KC_OK) {
-		op = old == NULL ?
-		    kzk_op_create(c->p.zk, KZK_FEATURE, kzk_text_str(&text), 0) :
-		    kzk_op_set(c->p.zk, KZK_FEATURE, kzk_text_str(&text),
-			version);
+		op = old == NULL ? kzk_op_create(c->p.zk, KZK_FEATURE,
+				       kzk_text_str(&text), 0) :
+				   kzk_op_set(c->p.zk, KZK_FEATURE,
+				       kzk_text_str(&text), version);
 		rc = kzk_await(ctl_fenced(c, op), NULL);
 	}
 	kzk_text_fini(&text);

@@ -24,7 +24,7 @@ free_names(struct names *l)
 	for (int i = 0; i < l->n; i++)
 		free(l->v[i]);
 	free(l->v);
-	*l = (struct names) { 0 };
+	*l = (struct names){ 0 };
 }
 
 /* False when the event cannot go on. */
@@ -35,7 +35,7 @@ list(struct kb_controller *c, const char *path, struct kzk_watch *w,
 	struct kzk_op *op;
 	int rc = kzk_await(kzk_op_children(c->p.zk, path, w), &op);
 
-	*l = (struct names) { 0 };
+	*l = (struct names){ 0 };
 	if (rc == KC_ENOENT)
 		return true;
 	if (!ctl_ok(c, rc, path) || rc != KC_OK)
@@ -93,8 +93,8 @@ give_id(struct kb_controller *c, struct kb_ctopic *t, struct kzk_topic *z,
 	if (ok) {
 		kzk_batch_add(b,
 		    ctl_fenced(c,
-			kzk_op_set(c->p.zk, path.s, kzk_text_str(&text),
-			    version)));
+			kzk_op_set(
+			    c->p.zk, path.s, kzk_text_str(&text), version)));
 		kb_model_set_id(t, &z->topic_id);
 	}
 	kzk_text_fini(&text);
@@ -185,7 +185,10 @@ ctl_load_states(struct kb_controller *c, struct kb_cpart **parts, int n)
 	for (int i = 0; i < n; i++) {
 		kzk_path_state(
 		    &path, kc_str(parts[i]->topic->name), parts[i]->index);
-		kzk_batch_add(b, kzk_op_get(c->p.zk, path.s, NULL));
+		if (!ctl_ok(c,
+			kzk_batch_add(b, kzk_op_get(c->p.zk, path.s, NULL)),
+			"reading partition states"))
+			break;
 	}
 	b = kzk_await_batch(b);
 	for (int i = 0; i < n && i < b->n; i++) {
@@ -247,8 +250,7 @@ start_machines(struct kb_controller *c, struct ctl_replica *on, int *non,
 {
 	struct kb_ctopic *t, *tmp;
 
-	HASH_ITER(hh, c->m.topics, t, tmp)
-	{
+	HASH_ITER(hh, c->m.topics, t, tmp) {
 		for (int32_t i = 0; i < t->nparts; i++) {
 			struct kb_cpart *p = &t->parts[i];
 
@@ -270,8 +272,8 @@ start_machines(struct kb_controller *c, struct ctl_replica *on, int *non,
 			    p->ls.leader >= 0 &&
 				kb_model_replica_online(
 				    &c->m, p, p->ls.leader) ?
-						       KB_PART_ONLINE :
-						       KB_PART_OFFLINE;
+					     KB_PART_ONLINE :
+					     KB_PART_OFFLINE;
 		}
 	}
 }
@@ -392,14 +394,23 @@ ctl_failover(struct kb_controller *c)
 	kc_log(KC_LOG_INFO, CTL_LOGGER,
 	    "[Controller id=%d] Currently active brokers in the cluster: %u; "
 	    "topics: %u; partitions: %d",
-	    c->p.broker_id, HASH_COUNT(c->m.brokers),
-	    HASH_COUNT(c->m.topics), partitions);
+	    c->p.broker_id, HASH_COUNT(c->m.brokers), HASH_COUNT(c->m.topics),
+	    partitions);
 	tell_brokers(c, true);
 	run_machines(c);
 	if (!c->aborted)
 		tell_brokers(c, false);
 	if (!c->aborted)
+		ctl_reassign_node(c);
+	if (!c->aborted)
+		ctl_reassign_resume(c, -1);
+	if (!c->aborted)
 		ctl_topic_deletion(c);
+	if (!c->aborted)
+		ctl_preferred_node(c);
+	if (c->aborted)
+		return;
+	ctl_rebalance_start(c);
 	kc_log(KC_LOG_INFO, CTL_LOGGER,
 	    "[Controller id=%d] Ready to serve as the new controller with "
 	    "epoch %d",

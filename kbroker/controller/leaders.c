@@ -25,6 +25,14 @@ say(struct kb_election *e, int16_t code, const char *why)
 	e->why = why;
 }
 
+static bool
+is_live(struct kb_controller *c, int32_t id)
+{
+	const struct kb_cbroker *b = kb_model_broker(&c->m, id);
+
+	return b != NULL && !b->shutting_down;
+}
+
 /* Is there anything to do?  Else the answer is in e. */
 static bool
 needed(struct kb_controller *c, const struct ask *a, struct kb_election *e,
@@ -43,8 +51,7 @@ needed(struct kb_controller *c, const struct ask *a, struct kb_election *e,
 		return false;
 	}
 	if (a->unclean)
-		wanted = p->ls.leader < 0 ||
-		    kb_model_broker(&c->m, p->ls.leader) == NULL;
+		wanted = !is_live(c, p->ls.leader);
 	else
 		wanted =
 		    p->nreplicas > 0 && p->ls.leader != p->replicas[0].broker;
@@ -110,8 +117,7 @@ tell(struct kb_controller *c, const struct ask *a, int i)
 		return;
 	}
 	if (a->unclean)
-		ok = p->ls.leader >= 0 &&
-		    kb_model_broker(&c->m, p->ls.leader) != NULL;
+		ok = is_live(c, p->ls.leader);
 	else
 		ok = p->ls.leader == p->replicas[0].broker;
 	a->v[i].leader = p->ls.leader;
@@ -154,6 +160,18 @@ elect(struct kb_controller *c, void *arg)
 	free(v);
 	for (int i = 0; i < a->n; i++)
 		tell(c, a, i);
+}
+
+void
+ctl_elect_leaders(
+    struct kb_controller *c, struct kb_election *v, int n, bool unclean)
+{
+	struct ask a = { .v = v, .n = n, .unclean = unclean };
+
+	a.parts = calloc((size_t)n + 1, sizeof *a.parts);
+	if (ctl_ok(c, a.parts == NULL ? KC_ENOMEM : KC_OK, "electing leaders"))
+		elect(c, &a);
+	free(a.parts);
 }
 
 int

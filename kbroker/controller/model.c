@@ -1,5 +1,6 @@
 #include "kbroker/controller/model.h"
 
+#include "kbroker/controller/move.h"
 #include "kcommon/base/assert.h"
 #include "kcommon/base/err.h"
 
@@ -191,7 +192,7 @@ kb_model_part(struct kb_ctopic *t, int32_t index)
 struct kb_creplica *
 kb_model_replica(struct kb_cpart *p, int32_t broker)
 {
-	for (int32_t i = 0; i < p->nreplicas; i++)
+	for (int32_t i = 0; i < p->nreplicas + p->nleaving; i++)
 		if (p->replicas[i].broker == broker)
 			return &p->replicas[i];
 	return NULL;
@@ -237,6 +238,43 @@ part_assign(struct kb_cpart *p, const struct kzk_assignment *z)
 	return KC_OK;
 }
 
+int
+kb_model_move(struct kb_cpart *p, const struct kb_move *to)
+{
+	int32_t n = to->replicas.n, leaving = 0;
+	struct kb_creplica *r =
+	    calloc((size_t)(n + p->nreplicas + 1), sizeof *r);
+
+	if (r == NULL ||
+	    kb_ids_set(&p->adding, to->adding.v, to->adding.n) != KC_OK ||
+	    kb_ids_set(&p->removing, to->removing.v, to->removing.n) != KC_OK) {
+		free(r);
+		return KC_ENOMEM;
+	}
+	for (int32_t i = 0; i < n; i++) {
+		struct kb_creplica *old =
+		    kb_model_replica(p, to->replicas.v[i]);
+
+		r[i].broker = to->replicas.v[i];
+		if (old != NULL)
+			r[i] = *old;
+	}
+	for (int32_t i = 0; i < p->nreplicas; i++)
+		if (!kb_ids_has(&to->replicas, p->replicas[i].broker))
+			r[n + leaving++] = p->replicas[i];
+	free(p->replicas);
+	p->replicas = r;
+	p->nreplicas = n;
+	p->nleaving = leaving;
+	return KC_OK;
+}
+
+void
+kb_model_drop_leaving(struct kb_cpart *p)
+{
+	p->nleaving = 0;
+}
+
 /* A place for index in t->parts, kept in rising order. */
 static struct kb_cpart *
 part_add(struct kb_ctopic *t, int32_t index)
@@ -253,7 +291,7 @@ part_add(struct kb_ctopic *t, int32_t index)
 	memmove(&parts[at + 1], &parts[at],
 	    (size_t)(t->nparts - at) * sizeof *parts);
 	t->nparts++;
-	parts[at] = (struct kb_cpart) { .topic = t, .index = index };
+	parts[at] = (struct kb_cpart){ .topic = t, .index = index };
 	return &parts[at];
 }
 

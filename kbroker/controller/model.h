@@ -80,11 +80,17 @@ struct kb_cpart {
 	enum kb_part_state state;
 	struct kb_creplica *replicas; /* assignment order; owned */
 	int32_t nreplicas;
+	/*
+	 * Behind them: no longer assigned, and being stopped.  Only within one
+	 * event; kb_model_replica() alone knows of them.
+	 */
+	int32_t nleaving;
 	struct kb_ids adding;
 	struct kb_ids removing;
 	bool led; /* ls is known */
 	struct kb_leadership ls;
 	uint32_t meta_no; /* batch.c */
+	uint32_t ask_no; /* number of the request that named it last */
 };
 
 struct kb_ctopic {
@@ -107,6 +113,7 @@ struct kb_cbroker {
 	int64_t epoch; /* czxid of its registration */
 	struct kzk_broker info; /* owned */
 	bool shutting_down;
+	int32_t preferred, away; /* leaders, when last weighed */
 	struct kb_controller *c;
 	struct kb_rpc *rpc; /* owned, as the rest of the channel (channel.c) */
 	struct kb_outgoing *queue;
@@ -140,11 +147,18 @@ struct kb_ctopic *kb_model_add_topic(struct kb_model *m, const char *name);
 void kb_model_remove_topic(struct kb_model *m, struct kb_ctopic *t);
 /*
  * Take over the assignment of a topic znode: partitions that are new get
- * state NONEXISTENT and are counted in *added (may be NULL); existing ones keep state and
- * leadership.  KC_OK or KC_ENOMEM.
+ * state NONEXISTENT and are counted in *added (may be NULL); existing ones keep
+ * state and leadership.  KC_OK or KC_ENOMEM.
  */
 int kb_model_assign(
     struct kb_ctopic *t, const struct kzk_topic *z, int32_t *added);
+struct kb_move;
+/*
+ * Another assignment: replicas that stay keep their state, those that do not
+ * are leaving until kb_model_drop_leaving().  KC_OK or KC_ENOMEM.
+ */
+int kb_model_move(struct kb_cpart *p, const struct kb_move *to);
+void kb_model_drop_leaving(struct kb_cpart *p);
 struct kb_cpart *kb_model_part(struct kb_ctopic *t, int32_t index);
 struct kb_creplica *kb_model_replica(struct kb_cpart *p, int32_t broker);
 

@@ -3,8 +3,8 @@
  *
  * Which transitions are allowed and what each sends is controller.md 3
  * (PartitionStateMachine, ReplicaStateMachine).  A change of leadership is
- * read, decided and written with the version read, all partitions in one wave each;
- * those that somebody else changed meanwhile go round again.
+ * read, decided and written with the version read, all partitions in one wave
+ * each; those that somebody else changed meanwhile go round again.
  */
 #include "kbroker/config.h"
 #include "kbroker/controller/ctl.h"
@@ -67,7 +67,9 @@ read_states(struct kb_controller *c, struct change *v, int n)
 			continue;
 		kzk_path_state(
 		    &path, kc_str(v[i].p->topic->name), v[i].p->index);
-		kzk_batch_add(b, kzk_op_get(c->p.zk, path.s, NULL));
+		if (kzk_batch_add(b, kzk_op_get(c->p.zk, path.s, NULL)) !=
+		    KC_OK)
+			break;
 	}
 	b = kzk_await_batch(b);
 	for (int i = 0, at = 0; i < n; i++) {
@@ -82,8 +84,8 @@ read_states(struct kb_controller *c, struct change *v, int n)
 			continue;
 		}
 		v[i].version = op->stat.version;
-		v[i].read = kzk_partition_state_decode(
-				op->data, &v[i].now) == KC_OK;
+		v[i].read =
+		    kzk_partition_state_decode(op->data, &v[i].now) == KC_OK;
 		/* Written by a later controller: we are the stale one. */
 		if (v[i].read && v[i].now.controller_epoch > c->epoch)
 			ctl_ok(c, KC_EFENCED, "reading a partition state");
@@ -107,8 +109,7 @@ write_op(struct kb_controller *c, struct change *ch)
 	kzk_path_state(&path, kc_str(ch->p->topic->name), ch->p->index);
 	if (kzk_partition_state_encode(&z, &text) != KC_OK)
 		return NULL;
-	op = kzk_op_set(
-	    c->p.zk, path.s, kzk_text_str(&text), ch->version);
+	op = kzk_op_set(c->p.zk, path.s, kzk_text_str(&text), ch->version);
 	kzk_text_fini(&text);
 	return ctl_fenced(c, op);
 }
@@ -139,8 +140,9 @@ write_states(struct kb_controller *c, struct change *v, int n)
 	if (!ctl_ok(c, kzk_batch_open(&b, c->p.zk), "writing partition states"))
 		return;
 	for (int i = 0; i < n; i++)
-		if (!v[i].settled && v[i].step == STEP_WRITE)
-			kzk_batch_add(b, write_op(c, &v[i]));
+		if (!v[i].settled && v[i].step == STEP_WRITE &&
+		    kzk_batch_add(b, write_op(c, &v[i])) != KC_OK)
+			break; /* the others get KC_ENOMEM below */
 	b = kzk_await_batch(b);
 	for (int i = 0, at = 0; i < n; i++) {
 		const struct kzk_op *op;
@@ -247,12 +249,11 @@ decide_election(
 		r[i].target = !kb_ids_has(&p->removing, r[i].broker);
 	}
 	res.isr = ch->isr;
-	kb_elect(how, p->topic->unclean, r, n, ch->now.isr.v, ch->now.isr.n,
-	    &res);
+	kb_elect(
+	    how, p->topic->unclean, r, n, ch->now.isr.v, ch->now.isr.n, &res);
 	free(r);
 	if (res.leader < 0) {
-		log_part(c, KC_LOG_WARN, p,
-		    "no replica can take the lead");
+		log_part(c, KC_LOG_WARN, p, "no replica can take the lead");
 		return STEP_FAIL;
 	}
 	ch->leader = res.leader;
@@ -313,8 +314,8 @@ read_unclean(struct kb_controller *c, struct kb_cpart **v, int n)
 			continue;
 		own = kzk_config_get(&cfg, "unclean.leader.election.enable");
 		if (own.len >= 0)
-			last->unclean = own.len == 4 &&
-			    strncasecmp(own.p, "true", 4) == 0;
+			last->unclean =
+			    own.len == 4 && strncasecmp(own.p, "true", 4) == 0;
 		kzk_config_fini(&cfg);
 	}
 }
@@ -349,6 +350,38 @@ ctl_parts_elect(struct kb_controller *c, struct kb_batch *b,
 	changes_free(ch, n);
 }
 
+static enum step
+decide_bump(struct kb_controller *c KC_UNUSED, struct change *ch,
+    enum kb_elect_strategy how KC_UNUSED)
+{
+	size_t size = (size_t)ch->now.isr.n * sizeof *ch->isr;
+
+	free(ch->isr);
+	if ((ch->isr = malloc(size + 1)) == NULL)
+		return STEP_FAIL;
+	if (size > 0)
+		memcpy(ch->isr, ch->now.isr.v, size);
+	ch->nisr = ch->now.isr.n;
+	ch->leader = ch->now.leader;
+	ch->recovery = ch->now.leader_recovery_state;
+	return STEP_WRITE;
+}
+
+void
+ctl_parts_bump(struct kb_controller *c, struct kb_cpart **v, int n)
+{
+	struct change *ch = calloc((size_t)n + 1, sizeof *ch);
+
+	if (!ctl_ok(c, ch == NULL ? KC_ENOMEM : KC_OK, "raising epochs")) {
+		free(ch);
+		return;
+	}
+	for (int i = 0; i < n; i++)
+		ch[i].p = v[i];
+	change_all(c, ch, n, decide_bump, KB_ELECT_OFFLINE);
+	changes_free(ch, n);
+}
+
 /* --- the first state of a partition ---------------------------------------
  */
 
@@ -362,7 +395,7 @@ static bool
 first_leadership(
     struct kb_controller *c, struct kb_cpart *p, struct kzk_partition_state *z)
 {
-	*z = (struct kzk_partition_state) { .leader = -1,
+	*z = (struct kzk_partition_state){ .leader = -1,
 		.controller_epoch = c->epoch };
 	z->isr.v = calloc((size_t)p->nreplicas + 1, sizeof *z->isr.v);
 	for (int32_t i = 0; i < p->nreplicas && z->isr.v != NULL; i++) {
@@ -405,8 +438,8 @@ create_parents(struct kb_controller *c, struct kb_cpart **v, int n)
 	zb = kzk_await_batch(zb);
 	for (int i = 0; i < zb->n; i++)
 		if (zb->ops[i] == NULL || zb->ops[i]->err != KC_EEXIST)
-			ctl_ok(c, zb->ops[i] == NULL ? KC_ENOMEM :
-						       zb->ops[i]->err,
+			ctl_ok(c,
+			    zb->ops[i] == NULL ? KC_ENOMEM : zb->ops[i]->err,
 			    "making partition nodes");
 }
 
@@ -448,10 +481,10 @@ ctl_parts_init(
 		kzk_path_state(&path, kc_str(v[i]->topic->name), v[i]->index);
 		if (kzk_partition_state_encode(&z[i], &text) != KC_OK)
 			continue;
-		kzk_batch_add(
-		    zb, create_op(c, path.s, kzk_text_str(&text)));
+		asked[i] =
+		    kzk_batch_add(
+			zb, create_op(c, path.s, kzk_text_str(&text))) == KC_OK;
 		kzk_text_fini(&text);
-		asked[i] = true;
 	}
 	zb = kzk_await_batch(zb);
 	for (int i = 0, at = 0; i < n; i++) {
@@ -480,8 +513,7 @@ ctl_parts_trigger(struct kb_controller *c, struct kb_batch *b)
 
 	init = calloc((size_t)total + 1, sizeof *init);
 	elect = calloc((size_t)total + 1, sizeof *elect);
-	HASH_ITER(hh, c->m.topics, t, tmp)
-	{
+	HASH_ITER(hh, c->m.topics, t, tmp) {
 		if (t->deleting || init == NULL || elect == NULL)
 			continue;
 		for (int32_t i = 0; i < t->nparts; i++) {
@@ -515,8 +547,7 @@ decide_remove(struct kb_controller *c, struct change *ch,
 	ch->isr = calloc((size_t)ch->now.isr.n, sizeof *ch->isr);
 	if (ch->isr == NULL)
 		return STEP_FAIL;
-	memcpy(ch->isr, ch->now.isr.v,
-	    (size_t)ch->now.isr.n * sizeof *ch->isr);
+	memcpy(ch->isr, ch->now.isr.v, (size_t)ch->now.isr.n * sizeof *ch->isr);
 	ch->leader = ch->now.leader;
 	ch->recovery = ch->now.leader_recovery_state;
 	ch->nisr = kb_elect_remove_isr(
@@ -527,8 +558,8 @@ decide_remove(struct kb_controller *c, struct change *ch,
 
 /* Takes each replica out of its partition's ISR; one partition at a time. */
 static void
-remove_from_isr(struct kb_controller *c, struct kb_batch *b,
-    struct ctl_replica *v, int n)
+remove_from_isr(
+    struct kb_controller *c, struct kb_batch *b, struct ctl_replica *v, int n)
 {
 	struct change *ch = calloc((size_t)n + 1, sizeof *ch);
 	int m = 0;
@@ -609,7 +640,7 @@ send_for(struct kb_controller *c KC_UNUSED, struct kb_batch *b,
 	}
 }
 
-void
+int
 ctl_replicas_to(struct kb_controller *c, struct kb_batch *b,
     struct ctl_replica *v, int n, enum kb_replica_state target)
 {
@@ -629,4 +660,5 @@ ctl_replicas_to(struct kb_controller *c, struct kb_batch *b,
 	}
 	if (target == KB_REPLICA_OFFLINE && m > 0)
 		remove_from_isr(c, b, v, m);
+	return m;
 }

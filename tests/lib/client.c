@@ -339,6 +339,25 @@ admin_result(rd_kafka_queue_t *q)
 	return ev;
 }
 
+static rd_kafka_resp_err_t
+create(rd_kafka_t *rk, rd_kafka_NewTopic_t *nt)
+{
+	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
+	rd_kafka_resp_err_t err;
+	rd_kafka_event_t *ev;
+	size_t n = 0;
+
+	rd_kafka_CreateTopics(rk, &nt, 1, NULL, q);
+	ev = admin_result(q);
+	err = rd_kafka_topic_result_error(rd_kafka_CreateTopics_result_topics(
+	    rd_kafka_event_CreateTopics_result(ev), &n)[0]);
+	KT_EQ(n, 1);
+	rd_kafka_event_destroy(ev);
+	rd_kafka_queue_destroy(q);
+	rd_kafka_NewTopic_destroy(nt);
+	return err;
+}
+
 rd_kafka_resp_err_t
 kt_create_topic(rd_kafka_t *rk, const char *topic, int partitions,
     const char *config, const char *value)
@@ -353,23 +372,31 @@ kt_create_replicated(rd_kafka_t *rk, const char *topic, int partitions,
 	char text[256];
 	rd_kafka_NewTopic_t *nt = rd_kafka_NewTopic_new(
 	    topic, partitions, replicas, text, sizeof text);
-	rd_kafka_queue_t *q = rd_kafka_queue_new(rk);
-	rd_kafka_resp_err_t err;
-	rd_kafka_event_t *ev;
-	size_t n = 0;
 
 	KT_CHECKF(nt != NULL, "%s", text);
 	if (config != NULL)
 		rd_kafka_NewTopic_set_config(nt, config, value);
-	rd_kafka_CreateTopics(rk, &nt, 1, NULL, q);
-	ev = admin_result(q);
-	err = rd_kafka_topic_result_error(rd_kafka_CreateTopics_result_topics(
-	    rd_kafka_event_CreateTopics_result(ev), &n)[0]);
-	KT_EQ(n, 1);
-	rd_kafka_event_destroy(ev);
-	rd_kafka_queue_destroy(q);
-	rd_kafka_NewTopic_destroy(nt);
-	return err;
+	return create(rk, nt);
+}
+
+rd_kafka_resp_err_t
+kt_create_assigned(rd_kafka_t *rk, const char *topic, int partitions,
+    int replicas, int brokers)
+{
+	char text[256];
+	rd_kafka_NewTopic_t *nt =
+	    rd_kafka_NewTopic_new(topic, partitions, -1, text, sizeof text);
+	int32_t ids[KT_BROKERS_MAX];
+
+	KT_CHECKF(nt != NULL, "%s", text);
+	for (int i = 0; i < partitions; i++) {
+		for (int k = 0; k < replicas; k++)
+			ids[k] = (i + k) % brokers;
+		KT_EQ(rd_kafka_NewTopic_set_replica_assignment(nt, i, ids,
+			  (size_t)replicas, text, sizeof text),
+		    0);
+	}
+	return create(rk, nt);
 }
 
 rd_kafka_resp_err_t

@@ -79,6 +79,9 @@ rd_kafka_resp_err_t kt_create_topic(rd_kafka_t *rk, const char *topic,
     int partitions, const char *config, const char *value);
 rd_kafka_resp_err_t kt_create_replicated(rd_kafka_t *rk, const char *topic,
     int partitions, int replicas, const char *config, const char *value);
+/* On several brokers: partition i on i, i + 1, ... modulo brokers. */
+rd_kafka_resp_err_t kt_create_assigned(rd_kafka_t *rk, const char *topic,
+    int partitions, int replicas, int brokers);
 rd_kafka_resp_err_t kt_delete_topic(rd_kafka_t *rk, const char *topic);
 /* The partitions that Metadata shows with a leader; -1: no such topic. */
 int kt_topic_partitions(rd_kafka_t *rk, const char *topic);
