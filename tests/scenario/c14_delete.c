@@ -48,8 +48,10 @@ story(struct kt_cluster *c)
 int
 main(void)
 {
-	struct kt_cluster *c = kt_cluster_start(3, NULL);
+	struct kt_cluster *c = kt_cluster_prepare(3, NULL);
 
+	for (int i = 0; i < 3; i++) /* the first is the controller */
+		kt_broker_start(c, i);
 	story(c);
 	kt_cluster_stop(&c);
 	return 0;
