@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -25,47 +24,6 @@ struct kc_resolve {
 	int gai; /* of getaddrinfo() */
 	struct addrinfo *res;
 };
-
-bool
-kc_send_next(struct kc_send *send, struct kc_piece *pc)
-{
-	const struct kc_wr *w = send->w;
-	const struct kc_cut *cut;
-	size_t end;
-
-	while (
-	    send->cut < w->ncuts && w->cuts[send->cut].at == send->mem_done) {
-		cut = &w->cuts[send->cut];
-		if (send->cut_done < cut->len) {
-			pc->p = NULL;
-			pc->fd = cut->file->fd;
-			pc->off = cut->off + (int64_t)send->cut_done;
-			pc->len = cut->len - send->cut_done;
-			pc->last = send->cut + 1 == w->ncuts &&
-			    send->mem_done == w->len;
-			return true;
-		}
-		send->cut++;
-		send->cut_done = 0;
-	}
-	end = send->cut < w->ncuts ? w->cuts[send->cut].at : w->len;
-	if (send->mem_done == end)
-		return false;
-	pc->p = w->p + send->mem_done;
-	pc->len = end - send->mem_done;
-	pc->last = send->cut == w->ncuts;
-	return true;
-}
-
-void
-kc_send_done(struct kc_send *send, size_t n)
-{
-	if (send->cut < send->w->ncuts &&
-	    send->w->cuts[send->cut].at == send->mem_done)
-		send->cut_done += n;
-	else
-		send->mem_done += n;
-}
 
 int
 kc_sock_fail(struct kc_sock *so, int err, const char *fmt, ...)
@@ -93,8 +51,8 @@ kc_sock_watch(struct kc_sock *so, unsigned events)
 	(void)kc_io_want(so->s.loop, &so->io, events);
 }
 
-static int
-fail_errno(struct kc_sock *so, const char *what)
+int
+kc_sock_fail_errno(struct kc_sock *so, const char *what)
 {
 	int rc = kc_err_errno(errno);
 
@@ -120,78 +78,10 @@ plain_read(struct kc_stream *s, void *p, size_t len, size_t *n)
 	if (r == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
 		return KC_EAGAIN;
 	if (r == -1)
-		return fail_errno(so, "read");
+		return kc_sock_fail_errno(so, "read");
 	if (r == 0)
 		return KC_ECLOSED;
 	*n = (size_t)r;
-	return KC_OK;
-}
-
-/* For file systems without sendfile(). */
-static ssize_t
-copy_file(struct kc_sock *so, const struct kc_piece *pc)
-{
-	char *buf = kc_loop_scratch(so->s.loop);
-	ssize_t r;
-
-	if (buf == NULL) {
-		errno = ENOMEM;
-		return -1;
-	}
-	r = pread(pc->fd, buf, KC_MIN(pc->len, KC_SCRATCH_SIZE), pc->off);
-	if (r <= 0)
-		return r;
-	return send(so->io.fd, buf, (size_t)r, MSG_NOSIGNAL);
-}
-
-static ssize_t
-send_piece(struct kc_sock *so, const struct kc_piece *pc)
-{
-	size_t len = KC_MIN(pc->len, KC_SEND_BURST);
-	off_t off = pc->off;
-	ssize_t r;
-
-	if (pc->p != NULL)
-		return send(so->io.fd, pc->p, len,
-		    MSG_NOSIGNAL | (pc->last ? 0 : MSG_MORE));
-	r = sendfile(so->io.fd, pc->fd, &off, len);
-	if (r == -1 && (errno == EINVAL || errno == ENOSYS))
-		r = copy_file(so, pc);
-	return r;
-}
-
-static int
-plain_send(struct kc_stream *s, struct kc_send *send)
-{
-	struct kc_sock *so = (struct kc_sock *)s;
-	struct kc_piece pc;
-	size_t sent = 0;
-	ssize_t r;
-
-	if (so->state == KC_SOCK_FAILED)
-		return so->err;
-	if (so->state != KC_SOCK_OPEN)
-		return KC_EAGAIN;
-	while (kc_send_next(send, &pc)) {
-		if (sent >= KC_SEND_BURST)
-			return KC_EAGAIN;
-		r = send_piece(so, &pc);
-		if (r == -1 && errno == EINTR)
-			continue;
-		if (r == -1 && (errno == EAGAIN || errno == EWOULDBLOCK))
-			return KC_EAGAIN;
-		if (r == -1 && pc.p == NULL && errno == EIO)
-			return kc_sock_fail(
-			    so, KC_EIO, "sendfile: %s", strerror(errno));
-		if (r == -1)
-			return fail_errno(so, "write");
-		if (r == 0)
-			return kc_sock_fail(so, KC_EIO,
-			    "file ends at %lld, %zu bytes short",
-			    (long long)pc.off, pc.len);
-		kc_send_done(send, (size_t)r);
-		sent += (size_t)r;
-	}
 	return KC_OK;
 }
 
@@ -251,7 +141,7 @@ kc_sock_close(struct kc_stream **sp)
 
 static const struct kc_stream_ops plain_ops = {
 	.read = plain_read,
-	.send = plain_send,
+	.send = kc_sock_send,
 	.want = kc_sock_want,
 	.pending = plain_pending,
 	.close = kc_sock_close,
@@ -460,7 +350,7 @@ next_addr(struct kc_sock *so)
 		saved = errno;
 	}
 	errno = saved;
-	(void)fail_errno(so, "connect");
+	(void)kc_sock_fail_errno(so, "connect");
 }
 
 static void

@@ -1,5 +1,5 @@
 /*
- * sock_priv -- what sock.c and tls_stream.c share: one descriptor, plain or
+ * sock_priv -- what sock*.c and tls_stream.c share: one descriptor, plain or
  * with TLS over it.
  */
 #ifndef KC_SOCK_PRIV_H
@@ -60,9 +60,20 @@ bool kc_send_next(struct kc_send *send, struct kc_piece *pc);
 /* n bytes of the piece have gone. */
 void kc_send_done(struct kc_send *send, size_t n);
 
+/* n bytes of the message have gone. */
+void kc_send_skip(struct kc_send *send, size_t n);
+/*
+ * Copies what comes next into buf, up to cap bytes and to a file piece of
+ * file_max or more, and moves walk on.  -1: so has failed.
+ */
+ssize_t kc_send_gather(struct kc_sock *so, struct kc_send *walk,
+    size_t file_max, char *buf, size_t cap);
+int kc_sock_send(struct kc_stream *s, struct kc_send *send); /* plain */
+
 /* Ends the stream with err and a text; returns err. */
 int kc_sock_fail(struct kc_sock *so, int err, const char *fmt, ...)
     KC_PRINTF(3, 4);
+int kc_sock_fail_errno(struct kc_sock *so, const char *what);
 /* Sets what the descriptor is watched for, from state and want. */
 void kc_sock_watch(struct kc_sock *so, unsigned events);
 

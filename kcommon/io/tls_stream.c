@@ -197,63 +197,11 @@ tls_read(struct kc_stream *s, void *p, size_t len, size_t *n)
 	return fail_ssl(so, rc, "TLS read");
 }
 
-/*
- * Copies what goes next into buf, memory and file pieces together, so that
- * small pieces do not become small records.  A call that could not write all
- * is repeated with the same bytes: send has not moved, and what a cut names
- * never changes.  -1: so has failed.
- */
-static ssize_t
-gather(struct kc_sock *so, const struct kc_send *send, char *buf, size_t cap)
-{
-	struct kc_send walk = *send;
-	struct kc_piece pc;
-	size_t n = 0, want;
-	ssize_t r;
-
-	while (n < cap && kc_send_next(&walk, &pc)) {
-		want = KC_MIN(pc.len, cap - n);
-		if (pc.p != NULL) {
-			memcpy(buf + n, pc.p, want);
-			r = (ssize_t)want;
-		} else {
-			do
-				r = pread(pc.fd, buf + n, want, pc.off);
-			while (r == -1 && errno == EINTR);
-		}
-		if (r == -1) {
-			(void)kc_sock_fail(
-			    so, KC_EIO, "read of a file: %s", strerror(errno));
-			return -1;
-		}
-		if (r == 0) {
-			(void)kc_sock_fail(so, KC_EIO,
-			    "file ends at %lld, %zu bytes short",
-			    (long long)pc.off, pc.len);
-			return -1;
-		}
-		kc_send_done(&walk, (size_t)r);
-		n += (size_t)r;
-	}
-	return (ssize_t)n;
-}
-
-static void
-skip(struct kc_send *send, size_t n)
-{
-	struct kc_piece pc;
-	size_t k;
-
-	for (; n > 0 && kc_send_next(send, &pc); n -= k) {
-		k = KC_MIN(n, pc.len);
-		kc_send_done(send, k);
-	}
-}
-
 /* One write; *n bytes have gone, 0 at the end of the message. */
 static int
 write_some(struct kc_sock *so, struct kc_send *send, size_t *n)
 {
+	struct kc_send walk;
 	struct kc_piece pc;
 	ssize_t r;
 	char *buf;
@@ -278,7 +226,14 @@ write_some(struct kc_sock *so, struct kc_send *send, size_t *n)
 		(void)kc_sock_fail(so, KC_ENOMEM, "out of memory");
 		return 0;
 	}
-	if ((r = gather(so, send, buf, KC_SCRATCH_SIZE)) == -1)
+	/*
+	 * Memory and file pieces together, so that small pieces do not become
+	 * small records.  A call that could not write all is repeated with the
+	 * same bytes: send has not moved, and what a cut names never changes.
+	 */
+	walk = *send;
+	r = kc_send_gather(so, &walk, SIZE_MAX, buf, KC_SCRATCH_SIZE);
+	if (r == -1)
 		return 0;
 	return SSL_write_ex(so->ssl, buf, (size_t)r, n);
 }
@@ -299,7 +254,7 @@ tls_send(struct kc_stream *s, struct kc_send *send)
 		if ((rc = write_some(so, send, &n)) > 0 && n == 0)
 			return KC_OK;
 		if (rc > 0) {
-			skip(send, n);
+			kc_send_skip(send, n);
 			sent += n;
 			continue;
 		}
