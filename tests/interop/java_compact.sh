@@ -28,6 +28,10 @@ start_kafka() {
 	"$PEER" broker "$KT_PROPERTIES" "$@" >>kafka.log 2>&1 &
 	pid=$!
 	until_true 60 answers
+	# For a moment after its start Kafka knows no topic.
+	for t in $TOPICS; do
+		[ ! -d "$KT_DATA/$t-0" ] || until_true 60 has_topic $t
+	done
 }
 start_kbroker() {
 	"$KT_BROKER" "$KT_PROPERTIES" >>"$KT_LOG" 2>&1 &
