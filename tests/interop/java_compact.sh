@@ -33,12 +33,15 @@ start_kafka() {
 		[ ! -d "$KT_DATA/$t-0" ] || until_true 60 has_topic $t
 	done
 }
-start_kbroker() {
-	"$KT_BROKER" "$KT_PROPERTIES" >>"$KT_LOG" 2>&1 &
-	pid=$!
+have_topics() {
 	for t in $TOPICS; do
 		until_true 60 has_topic $t
 	done
+}
+start_kbroker() {
+	"$KT_BROKER" "$KT_PROPERTIES" >>"$KT_LOG" 2>&1 &
+	pid=$!
+	have_topics
 }
 
 # put SEED: 3000 records of 200 keys, every tenth a tombstone.
@@ -145,6 +148,7 @@ for t in $TOPICS; do
 	    --config segment.bytes=30000 >>tools.log 2>&1 ||
 		fail "cannot make a topic: $(tail -3 tools.log)"
 done
+have_topics
 put 1
 put_txns 1
 put 2
@@ -172,6 +176,7 @@ grep -qE '^plain 0 [1-9]' "$KT_DATA/cleaner-offset-checkpoint" ||
 
 # Kafka goes on with it, and compacts what kbroker compacted.
 start_kafka
+have_topics
 same_values "Kafka on kbroker's compacted files"
 put 4
 put_txns 4
