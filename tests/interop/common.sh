@@ -10,6 +10,7 @@ need() { command -v "$1" >/dev/null || skip "no $1 here"; }
 
 # Kafka itself: its tools and its broker.
 need_peer() {
+	[ -z "${KB_TSAN:-}" ] || skip "slow, and done in the other builds"
 	need java
 	need mvn
 	[ -x "$PEER" ] || skip "no Kafka to compare with ($PEER)"
