@@ -23,11 +23,10 @@
 #define WHY_MOVE "replicas are not moved between log dirs yet"
 #define WHY_PURGE "a finished request leaves nothing to purge"
 #define WHY_QUOTA "quotas are not enforced yet"
-#define WHY_REPLICA                                                            \
-	"connections to other brokers take 10 s at most and the system's "        \
-	"buffers"
+#define WHY_REPLICA "connections between brokers take the system's buffers"
 #define WHY_RUN "requests run on the network threads; there is no such pool"
 #define WHY_SASL "SASL is not supported yet"
+#define WHY_SETUP "a connection to another broker may take 10 s"
 #define WHY_TIERED "tiered storage is not supported"
 #define WHY_TOKENS "delegation tokens are not supported yet"
 #define WHY_TXN "transactions are not served yet"
