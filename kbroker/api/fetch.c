@@ -23,7 +23,6 @@
 
 struct item { /* one partition of the fetch */
 	struct kb_fetch_part *part;
-	struct kc_str name; /* of the metadata or request; arena */
 	struct kb_partition *p; /* own reference; NULL: code says why */
 	int16_t code; /* fixed one, when p is NULL */
 	/* Of the last read. */
@@ -223,9 +222,9 @@ static void
 resolve(struct fetch *f, const struct kb_meta *meta, struct item *it)
 {
 	struct kb_request *req = f->req;
+	struct kc_str name = it->part->topic;
 	struct kb_partition *p;
 
-	it->name = it->part->topic;
 	if (f->ctx.by_id) {
 		const struct kb_meta_topic *t =
 		    kb_meta_topic_by_id(meta, &it->part->topic_id);
@@ -234,9 +233,9 @@ resolve(struct fetch *f, const struct kb_meta *meta, struct item *it)
 			it->code = KP_UNKNOWN_TOPIC_ID;
 			return;
 		}
-		it->name = t->name; /* used before this request parks only */
+		name = t->name;
 	}
-	it->code = kb_request_partition(req, it->name, it->part->partition, &p);
+	it->code = kb_request_partition(req, name, it->part->partition, &p);
 	if (it->code == KP_NONE && f->ctx.by_id) {
 		struct kc_uuid id;
 
@@ -248,7 +247,6 @@ resolve(struct fetch *f, const struct kb_meta *meta, struct item *it)
 	}
 	if (it->code == KP_NONE)
 		it->p = kb_partition_get(p);
-	it->name = it->p != NULL ? kc_str(it->p->topic) : it->part->topic;
 }
 
 static bool

@@ -17,8 +17,6 @@
 #include "kcommon/proto/kp.h"
 #include "kcommon/record/validate.h"
 
-#include <stdio.h>
-
 #define LOGGER "kafka.server.KafkaApis"
 
 struct wait { /* one partition appended to, acks=all */
@@ -178,11 +176,9 @@ judge_and_append(struct produce *pr, struct kb_partition *p,
 	struct kb_request *req = pr->req;
 	struct kc_validate_params vp = kc_validate_params_default;
 	struct kc_validated v;
-	char name[300];
 	int16_t code;
 
-	snprintf(name, sizeof name, "%s-%d", p->topic, p->index);
-	vp.name = name;
+	vp.name = p->label;
 	vp.api_version = req->version;
 	vp.max_message_bytes = rules->max_message_bytes;
 	vp.compact = rules->compact;

@@ -80,7 +80,7 @@ map_unref(void *obj)
 static void
 map_put(struct kb_part_map *map, struct kb_partition *p)
 {
-	uint32_t at = hash_part(p->topic, strlen(p->topic), p->index);
+	uint32_t at = hash_part(p->topic, (size_t)p->topic_len, p->index);
 
 	KC_ASSERT(map->n * 2 <= map->mask + 1);
 	while (map->slots[at & map->mask] != NULL)
@@ -103,7 +103,8 @@ kb_part_map_find(
 
 		if (p == NULL)
 			return NULL;
-		if (p->index == index && kc_str_eqz(topic, p->topic))
+		if (p->index == index && p->topic_len == topic.len &&
+		    memcmp(p->topic, topic.p, (size_t)topic.len) == 0)
 			return p;
 	}
 }

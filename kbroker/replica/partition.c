@@ -8,6 +8,7 @@
 #include "kcommon/base/log.h"
 #include "kcommon/proto/error.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -22,10 +23,15 @@ kb_partition_new(struct kb_partition **pp, const struct kb_partition_env *env,
 
 	KC_ASSERT(pp != NULL && *pp == NULL);
 	p = kc_new(struct kb_partition, KB_PARTITION_MAGIC);
-	if (p == NULL || (p->topic = strdup(topic)) == NULL) {
+	if (p == NULL)
+		return KC_ENOMEM;
+	if ((p->topic = strdup(topic)) == NULL ||
+	    asprintf(&p->label, "%s-%d", topic, index) == -1) {
+		free(p->topic);
 		free(p);
 		return KC_ENOMEM;
 	}
+	p->topic_len = (int32_t)strlen(topic);
 	kc_ref_init(&p->ref);
 	kc_lock_init(&p->lock, LK_PARTITION, "partition");
 	p->env = env;
@@ -65,6 +71,7 @@ kb_partition_put(struct kb_partition **pp)
 	free(p->replicas);
 	free(p->remotes);
 	free(p->topic);
+	free(p->label);
 	kc_delete(p);
 }
 

@@ -53,6 +53,8 @@ struct kb_partition {
 	/* Set by kb_partition_new(), then constant. */
 	const struct kb_partition_env *env;
 	char *topic;
+	int32_t topic_len;
+	char *label; /* "topic-index" */
 	int32_t index;
 	int32_t broker_id; /* ours */
 	struct kb_log *log; /* own reference */
