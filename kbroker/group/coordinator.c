@@ -169,6 +169,8 @@ kb_shard_adopt(struct kb_shard *s, struct kb_group *grp)
 	grp->shard = s;
 	grp->arm.fn = on_arm;
 	grp->armed_ms = NEVER;
+	grp->told_state = grp->state;
+	grp->told_generation = grp->generation;
 	kc_timer_init(&grp->timer, on_timer);
 	HASH_ADD_KEYPTR(hh, s->groups, grp->id.p, (unsigned)grp->id.len, grp);
 }
@@ -282,12 +284,61 @@ store(struct kb_shard *s, struct kb_group *grp, struct kb_finished *f,
 	kb_group_stored(grp, &where.store, kb_store_code(code), now, &f->out);
 }
 
+/* The lines of a group's life that people look for in Kafka's log. */
+static void
+tell(struct kb_shard *s, struct kb_group *grp)
+{
+	char id[128], leader[160];
+
+	if (grp->state == grp->told_state &&
+	    grp->generation == grp->told_generation)
+		return;
+	grp->told_state = grp->state;
+	grp->told_generation = grp->generation;
+	if (!kc_log_on(KC_LOG_INFO, KB_COORD_LOGGER))
+		return;
+	kc_str_esc(grp->id, id, sizeof id);
+	switch (grp->state) {
+	case KB_GROUP_PREPARING:
+		kc_log(KC_LOG_INFO, KB_COORD_LOGGER,
+		    "Preparing to rebalance group %s in state "
+		    "PreparingRebalance with old generation %d "
+		    "(__consumer_offsets-%d)",
+		    id, grp->generation, s->index);
+		break;
+	case KB_GROUP_COMPLETING:
+		kc_log(KC_LOG_INFO, KB_COORD_LOGGER,
+		    "Stabilized group %s generation %d "
+		    "(__consumer_offsets-%d) with %u members",
+		    id, grp->generation, s->index, HASH_COUNT(grp->members));
+		break;
+	case KB_GROUP_STABLE:
+		kc_log(KC_LOG_INFO, KB_COORD_LOGGER,
+		    "Assignment received from leader %s for group %s for "
+		    "generation %d. The group has %u members, %u of which are "
+		    "static.",
+		    kc_str_esc(grp->leader, leader, sizeof leader), id,
+		    grp->generation, HASH_COUNT(grp->members),
+		    HASH_CNT(hh_instance, grp->statics));
+		break;
+	case KB_GROUP_EMPTY:
+		kc_log(KC_LOG_INFO, KB_COORD_LOGGER,
+		    "Group %s with generation %d is now empty "
+		    "(__consumer_offsets-%d)",
+		    id, grp->generation, s->index);
+		break;
+	case KB_GROUP_DEAD:
+		break;
+	}
+}
+
 void
 kb_shard_settle(struct kb_shard *s, struct kb_group *grp, struct kb_finished *f,
     struct kb_now now)
 {
 	while (f->out.store.kind != KB_STORE_NONE)
 		store(s, grp, f, now);
+	tell(s, grp);
 	arm(grp);
 }
 
@@ -360,7 +411,7 @@ resign(struct kb_shard *s)
 
 	kc_lock_take(&s->lock);
 	n = HASH_COUNT(s->groups);
-	if (s->state != KB_SHARD_ELSEWHERE)
+	if (s->state != KB_SHARD_ELSEWHERE && !atomic_load(&s->coord->stopping))
 		kc_log(KC_LOG_INFO, KB_META_LOGGER,
 		    "Resigned as the group coordinator for partition %d in "
 		    "epoch %d: unloading %u groups",

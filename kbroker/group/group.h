@@ -159,6 +159,8 @@ struct kb_group {
 	int64_t armed_ms; /* the timer is set, or about to be, to this */
 	bool arming; /* arm is posted */
 	bool gone; /* out of the table: arm frees it */
+	enum kb_group_state told_state; /* what the log has been told */
+	int32_t told_generation;
 };
 
 enum kb_store {

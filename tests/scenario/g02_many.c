@@ -17,7 +17,7 @@
 
 #define MEMBERS 500
 #define GROUPS 5000
-#define GROUP_BYTES_MAX 4096 /* of resident memory */
+#define GROUP_BYTES_MAX 8192 /* of resident memory */
 #define LIMIT_MS 60000
 
 enum { OFFSET_COMMIT = 8, OFFSET_FETCH = 9, FIND = 10, JOIN = 11, SYNC = 14 };
