@@ -33,7 +33,8 @@
 #define LEAVE_MS 5000 /* for controlled shutdown, with its back-offs */
 #define END_PASSES 8 /* of the control loop, after the session's end */
 
-/* --- small things ---------------------------------------------------------- */
+/* --- small things ----------------------------------------------------------
+ */
 
 void
 kb_start_phase(struct kb_broker *b, enum kb_phase phase, int err)
@@ -133,7 +134,8 @@ kb_broker_open(struct kb_broker **brokerp, const struct kb_env *env,
 	(void)kc_log_use(env->logger);
 	b = kc_new(struct kb_broker, KB_BROKER_MAGIC);
 	s = calloc(1, sizeof *s);
-	if (b == NULL || s == NULL || (rc = kb_meta_empty(&none, kc_str(""))) != KC_OK) {
+	if (b == NULL || s == NULL ||
+	    (rc = kb_meta_empty(&none, kc_str(""))) != KC_OK) {
 		free(b);
 		free(s);
 		return KC_ENOMEM;
@@ -189,9 +191,9 @@ kb_broker_ready(struct kb_broker *b)
 	kc_lock_take(&s->lock);
 	while (s->phase == KB_PHASE_STARTING && !s->stop && s->err == KC_OK)
 		kc_cond_wait(&s->cond, &s->lock);
-	rc = s->err != KC_OK	  ? s->err :
-	    s->phase == KB_PHASE_STARTING  ? KC_ECANCELED :
-				    KC_OK;
+	rc = s->err != KC_OK		  ? s->err :
+	    s->phase == KB_PHASE_STARTING ? KC_ECANCELED :
+					    KC_OK;
 	kc_lock_drop(&s->lock);
 	return rc;
 }
@@ -273,7 +275,8 @@ leave_cluster(struct kb_broker *b)
 {
 	const struct kb_config *c = b->config;
 	struct kb_start *s = b->start;
-	int64_t now, until = kc_mono_ms(b->env->c.clock) + LEAVE_MS +
+	int64_t now,
+	    until = kc_mono_ms(b->env->c.clock) + LEAVE_MS +
 	    c->controlled_shutdown_max_retries *
 		c->controlled_shutdown_retry_backoff_ms;
 

@@ -45,8 +45,8 @@ int kb_broker_ready(struct kb_broker *b);
 /* Ask it to stop; returns at once.  @thread any */
 void kb_broker_stop(struct kb_broker *b);
 /*
- * Waits until stop is asked for, or the broker cannot go on (KC_E*, e.g. the last
- * log dir has failed).  @thread main
+ * Waits until stop is asked for, or the broker cannot go on (KC_E*, e.g. the
+ * last log dir has failed).  @thread main
  */
 int kb_broker_wait(struct kb_broker *b);
 /*

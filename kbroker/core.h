@@ -108,7 +108,7 @@ kb_request_reader(const struct kb_request *req)
 static inline struct kb_authz
 kb_request_authz(const struct kb_request *req KC_UNUSED)
 {
-	return (struct kb_authz) { 0 };
+	return (struct kb_authz){ 0 };
 }
 
 static inline bool
@@ -146,8 +146,9 @@ kb_request_meta(const struct kb_request *req)
 
 /*
  * The partition as hosted here: NONE and *pp (borrowed until the
- * handler or retry returns), or NOT_LEADER_OR_FOLLOWER (elsewhere), KAFKA_STORAGE_ERROR (its
- * log dir failed), UNKNOWN_TOPIC_OR_PARTITION.  @thread req->loop
+ * handler or retry returns), or NOT_LEADER_OR_FOLLOWER (elsewhere),
+ * KAFKA_STORAGE_ERROR (its log dir failed), UNKNOWN_TOPIC_OR_PARTITION. @thread
+ * req->loop
  */
 int16_t kb_request_partition(struct kb_request *req, struct kc_str topic,
     int32_t index, struct kb_partition **pp);

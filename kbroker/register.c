@@ -26,8 +26,8 @@ kb_register_paths(struct kzk *zk)
 	/* Parents first and in Kafka's order: they go out as one wave. */
 	static const char *const paths[] = { KZK_CONSUMERS, KZK_BROKERS,
 		KZK_BROKER_IDS, KZK_TOPICS, "/config", KZK_CONFIG_CHANGES,
-		KZK_ADMIN, KZK_DELETE_TOPICS, KZK_BROKER_SEQID,
-		KZK_ISR_CHANGES, KZK_PID_BLOCK, KZK_LOG_DIR_EVENTS };
+		KZK_ADMIN, KZK_DELETE_TOPICS, KZK_BROKER_SEQID, KZK_ISR_CHANGES,
+		KZK_PID_BLOCK, KZK_LOG_DIR_EVENTS };
 	static const enum kzk_config_type types[] = { KZK_CONFIG_TOPICS,
 		KZK_CONFIG_CLIENTS, KZK_CONFIG_USERS, KZK_CONFIG_BROKERS,
 		KZK_CONFIG_IPS };
@@ -42,8 +42,8 @@ kb_register_paths(struct kzk *zk)
 		    kzk_op_safe(kzk_op_create(zk, paths[i], KC_STR_NULL, 0)));
 	for (size_t i = 0; i < KC_COUNT(types); i++) {
 		kzk_path_config_root(&path, types[i]);
-		kzk_batch_add(b,
-		    kzk_op_safe(kzk_op_create(zk, path.s, KC_STR_NULL, 0)));
+		kzk_batch_add(
+		    b, kzk_op_safe(kzk_op_create(zk, path.s, KC_STR_NULL, 0)));
 	}
 	b = kzk_await_batch(b);
 	for (int i = 0; i < b->n && rc == KC_OK; i++) {
@@ -125,7 +125,7 @@ describe(struct kb_broker *b, const char *host, struct kzk_endpoint *v,
 {
 	const struct kb_listeners *l = &b->config->endpoints;
 
-	*out = (struct kzk_broker) { .jmx_port = -1,
+	*out = (struct kzk_broker){ .jmx_port = -1,
 		.timestamp_ms = kc_wall_ms(b->env->c.clock),
 		.rack = kc_str(b->config->broker_rack) };
 	out->endpoints.v = v;
@@ -134,7 +134,7 @@ describe(struct kb_broker *b, const char *host, struct kzk_endpoint *v,
 
 		if (!ep->advertised)
 			continue;
-		v[out->endpoints.n++] = (struct kzk_endpoint) {
+		v[out->endpoints.n++] = (struct kzk_endpoint){
 			.listener = kc_str(ep->name),
 			.host = kc_str(ep->advertised_host[0] != '\0' ?
 				ep->advertised_host :
@@ -192,8 +192,8 @@ check_others(struct kb_broker *b, const struct kzk_broker *own)
 
 /* Create and set in one, so that the stat is of this node for sure (ZK-2). */
 static int
-create(struct kb_broker *b, const char *path, struct kc_str data,
-    int64_t *epoch)
+create(
+    struct kb_broker *b, const char *path, struct kc_str data, int64_t *epoch)
 {
 	struct kzk_op *m = kzk_op_multi(b->zk), *res;
 	int rc;
@@ -263,8 +263,7 @@ create_until_ours(struct kb_broker *b, const atomic_bool *stop,
 }
 
 int
-kb_register_broker(
-    struct kb_broker *b, const atomic_bool *stop, int64_t *epoch)
+kb_register_broker(struct kb_broker *b, const atomic_bool *stop, int64_t *epoch)
 {
 	struct kzk_endpoint v[KB_LISTENERS_MAX];
 	struct kzk_broker own;

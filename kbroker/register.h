@@ -30,7 +30,7 @@ int kb_register_new_id(struct kb_broker *b, struct kzk *zk, int32_t *id);
  * so; Kafka exits there.  KC_OK and *epoch; KC_EEXIST when another broker has
  * one of our endpoints (logged); KC_ECANCELED when *stop became true.
  */
-int kb_register_broker(struct kb_broker *b, const atomic_bool *stop,
-    int64_t *epoch);
+int kb_register_broker(
+    struct kb_broker *b, const atomic_bool *stop, int64_t *epoch);
 
 #endif

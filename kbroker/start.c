@@ -183,7 +183,8 @@ on_session(struct kzk_listener *l)
 		on_zk_first(l, KC_OK);
 		return;
 	}
-	if (s->registered && kc_fiber_start(b->control, register_again, b) != KC_OK)
+	if (s->registered &&
+	    kc_fiber_start(b->control, register_again, b) != KC_OK)
 		kb_start_give_up(b, KC_ENOMEM);
 }
 
@@ -231,9 +232,8 @@ start_zk(struct kb_broker *b)
 	if (rc == KC_ECLOSED && atomic_load(&b->stopping))
 		return KC_ECANCELED;
 	if (rc != KC_OK)
-		kc_log(KC_LOG_FATAL, LOGGER,
-		    "Cannot reach ZooKeeper at %s: %s", c->zookeeper_connect,
-		    kc_strerror(rc));
+		kc_log(KC_LOG_FATAL, LOGGER, "Cannot reach ZooKeeper at %s: %s",
+		    c->zookeeper_connect, kc_strerror(rc));
 	return rc;
 }
 
@@ -284,8 +284,7 @@ start_identity(struct kb_broker *b, struct kb_log_identity *id)
 	}
 	if (b->id < 0)
 		b->id = id->broker_id;
-	if (b->id < 0 &&
-	    (rc = kb_register_new_id(b, b->zk, &b->id)) != KC_OK)
+	if (b->id < 0 && (rc = kb_register_new_id(b, b->zk, &b->id)) != KC_OK)
 		return rc;
 	id->broker_id = b->id;
 	snprintf(id->cluster_id, sizeof id->cluster_id, "%s", b->cluster_id);
@@ -329,11 +328,10 @@ start_logs(struct kb_broker *b)
 	int rc;
 
 	dirs_config(b, &d);
-	b->start->events = (struct kb_log_events) { .arg = b,
+	b->start->events = (struct kb_log_events){ .arg = b,
 		.dir_offline = on_dir_offline,
 		.topic_config = topic_log_config };
-	rc = kb_log_dirs_open(
-	    &b->dirs, &b->env->c, &d, &b->start->events, &id);
+	rc = kb_log_dirs_open(&b->dirs, &b->env->c, &d, &b->start->events, &id);
 	if (rc == KC_OK)
 		rc = start_identity(b, &id);
 	if (rc == KC_OK)
@@ -494,10 +492,9 @@ kb_start_steps(struct kb_broker *b)
 	b->start->registered = true;
 	kb_controller_start(b->ctl);
 	return kzk_seqnode_open(&b->changes,
-	    &(struct kzk_seqnode_params) { .zk = b->zk,
+	    &(struct kzk_seqnode_params){ .zk = b->zk,
 		.dir = KZK_CONFIG_CHANGES,
 		.prefix = KZK_CONFIG_CHANGE_PREFIX,
 		.fn = kb_dynamic_changed,
 		.arg = b });
 }
-

@@ -20,8 +20,7 @@
 		for (int32_t i = 0; i < n; i++)                                \
 			if ((out)->node_endpoints.v[i].node_id == (broker))    \
 				return;                                        \
-		grown = kp_new(                                                \
-		    &(req)->arena, kp_desc_##type(), n + 1);                   \
+		grown = kp_new(&(req)->arena, kp_desc_##type(), n + 1);        \
 		if (grown == NULL)                                             \
 			return;                                                \
 		for (int32_t i = 0; i < n; i++)                                \

@@ -14,8 +14,8 @@ kb_api_offset_for_leader_epoch(
 	struct kp_offset_for_leader_epoch_resp *out = resp;
 	int32_t n = KC_MAX(in->topics.n, 0);
 
-	if (!KP_ARRAY(&req->arena, &out->topics,
-		offset_for_leader_topic_result, n))
+	if (!KP_ARRAY(
+		&req->arena, &out->topics, offset_for_leader_topic_result, n))
 		return KB_CLOSE;
 	for (int32_t i = 0; i < n; i++) {
 		const struct kp_offset_for_leader_topic *t = &in->topics.v[i];
@@ -24,14 +24,14 @@ kb_api_offset_for_leader_epoch(
 		int32_t np = KC_MAX(t->partitions.n, 0);
 
 		to->topic = t->topic;
-		if (!KP_ARRAY(
-			&req->arena, &to->partitions, 
-			    offset_for_leader_epoch_resp_epoch_end_offset, np))
+		if (!KP_ARRAY(&req->arena, &to->partitions,
+			offset_for_leader_epoch_resp_epoch_end_offset, np))
 			return KB_CLOSE;
 		for (int32_t j = 0; j < np; j++) {
 			const struct kp_offset_for_leader_partition *ask =
 			    &t->partitions.v[j];
-			struct kp_offset_for_leader_epoch_resp_epoch_end_offset *o = &to->partitions.v[j];
+			struct kp_offset_for_leader_epoch_resp_epoch_end_offset
+			    *o = &to->partitions.v[j];
 			struct kb_partition *p;
 
 			o->partition = ask->partition;

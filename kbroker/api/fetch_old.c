@@ -10,7 +10,8 @@
 
 /*
  * Converted records may be larger than what they were: four times, and no
- * less than 1 MiB.  What does not fit is left for the next fetch by asking for less.
+ * less than 1 MiB.  What does not fit is left for the next fetch by asking for
+ * less.
  */
 #define GROWTH 4
 #define CONVERT_MIN (1024 * 1024)
@@ -72,7 +73,7 @@ down_convert(struct kb_request *req, struct kb_partition_read *r,
 		return code;
 	}
 	*converted = w.p; /* the writer's buffer, now ours */
-	*records = (struct kc_records) { .len = (int32_t)w.len, .p = w.p };
+	*records = (struct kc_records){ .len = (int32_t)w.len, .p = w.p };
 	return KP_NONE;
 }
 

@@ -74,12 +74,12 @@ answer_v0(struct kb_request *req, struct kb_partition *p,
 	int32_t n = 0;
 	int16_t code;
 
-	out->old_style_offsets.v = kc_arena_array(&req->arena,
-	    (size_t)max + 1, sizeof *out->old_style_offsets.v);
+	out->old_style_offsets.v = kc_arena_array(
+	    &req->arena, (size_t)max + 1, sizeof *out->old_style_offsets.v);
 	if (out->old_style_offsets.v == NULL)
 		return KP_UNKNOWN_SERVER_ERROR;
-	code = kb_partition_list_v0(p, ask->timestamp, max, consumer,
-	    out->old_style_offsets.v, &n);
+	code = kb_partition_list_v0(
+	    p, ask->timestamp, max, consumer, out->old_style_offsets.v, &n);
 	out->old_style_offsets.n = n;
 	return code;
 }
@@ -143,8 +143,8 @@ prepare(struct kb_request *req, const struct kp_list_offsets_req *in,
 	int32_t n = KC_MAX(in->topics.n, 0), total = 0, at = 0;
 	struct named *v;
 
-	if (!KP_ARRAY(&req->arena, &out->topics, list_offsets_topic_response,
-		n))
+	if (!KP_ARRAY(
+		&req->arena, &out->topics, list_offsets_topic_response, n))
 		return false;
 	for (int32_t i = 0; i < n; i++) {
 		int32_t np = KC_MAX(in->topics.v[i].partitions.n, 0);
@@ -166,8 +166,8 @@ prepare(struct kb_request *req, const struct kp_list_offsets_req *in,
 			    &out->topics.v[i].partitions.v[j];
 
 			o->partition_index = t->partitions.v[j].partition_index;
-			v[at++] = (struct named) { t->name, o->partition_index,
-				o };
+			v[at++] =
+			    (struct named){ t->name, o->partition_index, o };
 		}
 	}
 	if (req->version > 0)

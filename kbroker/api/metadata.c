@@ -203,7 +203,7 @@ put_partition(const struct kb_metadata_ctx *ctx,
 		    kb_meta_broker(ctx->meta, p->leader) != NULL)
 			o->error_code = KP_LISTENER_NOT_FOUND;
 	} else if (o->replica_nodes.n < p->replicas_n ||
-		   o->isr_nodes.n < p->isr_n) {
+	    o->isr_nodes.n < p->isr_n) {
 		o->error_code = KP_REPLICA_NOT_AVAILABLE;
 	}
 }
@@ -218,11 +218,12 @@ put_partitions(const struct kb_metadata_ctx *ctx, const struct kb_meta_topic *t,
 
 	for (i = 0; i < t->partitions_n; i++)
 		n += (size_t)p[i].replicas_n + (size_t)p[i].isr_n +
-		     (size_t)p[i].offline_n;
+		    (size_t)p[i].offline_n;
 	/* One piece for all lists of the topic. */
 	ints = kc_arena_array(ctx->arena, n, sizeof *ints);
-	if (ints == NULL || !KP_ARRAY(ctx->arena, &o->partitions,
-				metadata_response_partition, t->partitions_n))
+	if (ints == NULL ||
+	    !KP_ARRAY(ctx->arena, &o->partitions, metadata_response_partition,
+		t->partitions_n))
 		return KC_ELIMIT;
 	for (i = 0; i < t->partitions_n; i++)
 		put_partition(ctx, &p[i], &o->partitions.v[i], &ints);
@@ -407,9 +408,9 @@ kb_describe_cluster_answer(const struct kb_metadata_ctx *ctx,
 	int rc;
 
 	if (in->endpoint_type != 1) { /* 2 is KRaft's controllers */
-		out->error_code = in->endpoint_type == 2
-				      ? KP_MISMATCHED_ENDPOINT_TYPE
-				      : KP_UNSUPPORTED_ENDPOINT_TYPE;
+		out->error_code = in->endpoint_type == 2 ?
+		    KP_MISMATCHED_ENDPOINT_TYPE :
+		    KP_UNSUPPORTED_ENDPOINT_TYPE;
 		out->error_message =
 		    KC_STR_LIT("This broker describes brokers only: "
 			       "endpoint type 1.");

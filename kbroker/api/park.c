@@ -65,15 +65,14 @@ on_timeout(struct kb_request *req)
 }
 
 struct kb_park *
-kb_park_new(
-    struct kb_request *req, int32_t nwaits, kb_park_fn retry, void *arg)
+kb_park_new(struct kb_request *req, int32_t nwaits, kb_park_fn retry, void *arg)
 {
 	struct kb_park *park = kc_arena_alloc(&req->arena, sizeof *park);
 
 	if (park == NULL)
 		return NULL;
-	park->waits = kc_arena_array(
-	    &req->arena, (size_t)nwaits, sizeof *park->waits);
+	park->waits =
+	    kc_arena_array(&req->arena, (size_t)nwaits, sizeof *park->waits);
 	if (park->waits == NULL && nwaits > 0)
 		return NULL;
 	park->req = req;
@@ -85,8 +84,7 @@ kb_park_new(
 }
 
 void
-kb_park_on(
-    struct kb_park *park, struct kc_lock *lock, struct kb_waitlist *list)
+kb_park_on(struct kb_park *park, struct kc_lock *lock, struct kb_waitlist *list)
 {
 	struct kb_park_wait *w = &park->waits[park->nwaits++];
 

@@ -28,8 +28,8 @@ struct kb_park_wait {
 };
 
 /*
- * True when the answer is ready (resp filled, or outcome set).  last is true at the
- * deadline: then it must become ready.
+ * True when the answer is ready (resp filled, or outcome set).  last is true at
+ * the deadline: then it must become ready.
  */
 typedef bool (*kb_park_fn)(struct kb_park *park, bool last);
 
@@ -45,8 +45,8 @@ struct kb_park {
 };
 
 /* In req's arena, with room for nwaits lists; NULL when out of memory. */
-struct kb_park *kb_park_new(struct kb_request *req, int32_t nwaits,
-    kb_park_fn retry, void *arg);
+struct kb_park *kb_park_new(
+    struct kb_request *req, int32_t nwaits, kb_park_fn retry, void *arg);
 /*
  * Wait on one more list.  From now on it may be woken; a change before this
  * call is seen by the first retry, which kb_park_start() does itself.
@@ -54,8 +54,8 @@ struct kb_park *kb_park_new(struct kb_request *req, int32_t nwaits,
 void kb_park_on(
     struct kb_park *park, struct kc_lock *lock, struct kb_waitlist *list);
 /*
- * All lists are named: look again at once (what moved between the first look and
- * now), else park with the deadline.  Returns what the handler returns:
+ * All lists are named: look again at once (what moved between the first look
+ * and now), else park with the deadline.  Returns what the handler returns:
  * req's outcome, or KB_PARKED.
  */
 enum kb_disposition kb_park_start(struct kb_park *park, int64_t timeout_ms);

@@ -4,7 +4,8 @@
  * Each partition's records are judged first (checksum, walk over the records,
  * codec: kcommon/record/validate.h), without a lock; then appended under the
  * partition's lock.  acks=all waits for the high watermark.  The order of the
- * checks is Kafka's (KafkaApis.handleProduceRequest, ReplicaManager; wire.md 8).
+ * checks is Kafka's (KafkaApis.handleProduceRequest, ReplicaManager; wire.md
+ * 8).
  */
 #include "kbroker/api/api.h"
 #include "kbroker/api/park.h"
@@ -131,8 +132,8 @@ explain(struct kb_request *req, const struct kc_validate_params *vp,
 }
 
 static int16_t
-append(struct produce *pr, struct kb_partition *p,
-    const struct kc_validated *v, struct kp_partition_produce_response *o)
+append(struct produce *pr, struct kb_partition *p, const struct kc_validated *v,
+    struct kp_partition_produce_response *o)
 {
 	struct kb_append a = { .p = v->p,
 		.len = v->len,
@@ -159,7 +160,7 @@ append(struct produce *pr, struct kb_partition *p,
 		o->error_code = code; /* it is in the log all the same */
 		return KP_NONE;
 	}
-	pr->waits[pr->nwaits++] = (struct wait) {
+	pr->waits[pr->nwaits++] = (struct wait){
 		.p = kb_partition_get(p),
 		.required = required,
 		.leader_epoch = epoch,
@@ -246,8 +247,8 @@ one(struct produce *pr, struct kc_str topic,
 }
 
 static void
-log_failure(const struct produce *pr, struct kc_str topic, int32_t index,
-    int16_t code)
+log_failure(
+    const struct produce *pr, struct kc_str topic, int32_t index, int16_t code)
 {
 	char t[256], c[128];
 
@@ -269,8 +270,8 @@ produce_all(struct produce *pr)
 
 	for (int32_t i = 0; i < n; i++)
 		total += KC_MAX(in->topic_data.v[i].partition_data.n, 0);
-	pr->waits = kc_arena_array(
-	    &req->arena, (size_t)total, sizeof *pr->waits);
+	pr->waits =
+	    kc_arena_array(&req->arena, (size_t)total, sizeof *pr->waits);
 	if (pr->waits == NULL ||
 	    !KP_ARRAY(
 		&req->arena, &pr->out->responses, topic_produce_response, n))
@@ -361,8 +362,8 @@ wait_for_acks(struct produce *pr)
 	req->park_state = park;
 	req->on_done = on_done;
 	for (int32_t i = 0; i < pr->nwaits; i++)
-		kb_park_on(park, &pr->waits[i].p->lock,
-		    &pr->waits[i].p->waiters);
+		kb_park_on(
+		    park, &pr->waits[i].p->lock, &pr->waits[i].p->waiters);
 	return kb_park_start(park, KC_MAX(pr->in->timeout_ms, 0));
 }
 

@@ -24,8 +24,8 @@
 
 /* NONE, STALE_BROKER_EPOCH or STALE_CONTROLLER_EPOCH. */
 static int16_t
-check_epochs(struct kb_request *req, int64_t broker_epoch,
-    int32_t controller_epoch)
+check_epochs(
+    struct kb_request *req, int64_t broker_epoch, int32_t controller_epoch)
 {
 	struct kb_broker *b = req->broker;
 	int64_t own = atomic_load(&b->epoch);
@@ -65,7 +65,7 @@ add_role(struct kb_request *req, struct roles *r, struct kc_str topic,
 		c->topic_id = *topic_id;
 	c->index = p->partition_index;
 	c->is_new = p->is_new;
-	c->st = (struct kb_leader_state) {
+	c->st = (struct kb_leader_state){
 		.controller_epoch = p->controller_epoch,
 		.leader = p->leader,
 		.leader_epoch = p->leader_epoch,
@@ -89,7 +89,8 @@ collect_roles(struct kb_request *req, struct roles *r)
 	size_t n = (size_t)KC_MAX(in->ungrouped_partition_states.n, 0);
 
 	for (int32_t i = 0; i < in->topic_states.n; i++)
-		n += (size_t)KC_MAX(in->topic_states.v[i].partition_states.n, 0);
+		n +=
+		    (size_t)KC_MAX(in->topic_states.v[i].partition_states.n, 0);
 	r->v = kc_arena_array(&req->arena, n, sizeof *r->v);
 	r->read = kc_arena_array(&req->arena, n, sizeof *r->read);
 	if (r->v == NULL || r->read == NULL)
@@ -114,8 +115,8 @@ collect_roles(struct kb_request *req, struct roles *r)
 }
 
 static void
-set_error(struct kp_leader_and_isr_partition_error *e,
-    const struct kb_role_change *c)
+set_error(
+    struct kp_leader_and_isr_partition_error *e, const struct kb_role_change *c)
 {
 	e->topic_name = kc_str(c->topic);
 	e->partition_index = c->index;
@@ -197,8 +198,8 @@ leader_and_isr(struct kb_request *req)
 }
 
 enum kb_disposition
-kb_api_leader_and_isr(struct kb_request *req, const void *msg KC_UNUSED,
-    void *resp KC_UNUSED)
+kb_api_leader_and_isr(
+    struct kb_request *req, const void *msg KC_UNUSED, void *resp KC_UNUSED)
 {
 	return kb_api_on_control(req, leader_and_isr);
 }
@@ -215,7 +216,7 @@ static void
 add_stop(struct stops *s, struct kc_str topic, int32_t index,
     int32_t leader_epoch, bool remove)
 {
-	s->v[s->n++] = (struct kb_stop) { .topic = topic,
+	s->v[s->n++] = (struct kb_stop){ .topic = topic,
 		.index = index,
 		.leader_epoch = leader_epoch,
 		.remove = remove };
@@ -230,7 +231,8 @@ collect_stops(struct kb_request *req, struct stops *s)
 	for (int32_t i = 0; i < in->topics.n; i++)
 		n += (size_t)KC_MAX(in->topics.v[i].partition_indexes.n, 0);
 	for (int32_t i = 0; i < in->topic_states.n; i++)
-		n += (size_t)KC_MAX(in->topic_states.v[i].partition_states.n, 0);
+		n +=
+		    (size_t)KC_MAX(in->topic_states.v[i].partition_states.n, 0);
 	if ((s->v = kc_arena_array(&req->arena, n, sizeof *s->v)) == NULL)
 		return false;
 	for (int32_t i = 0; i < in->ungrouped_partitions.n; i++)
@@ -285,8 +287,8 @@ stop_replica(struct kb_request *req)
 }
 
 enum kb_disposition
-kb_api_stop_replica(struct kb_request *req, const void *msg KC_UNUSED,
-    void *resp KC_UNUSED)
+kb_api_stop_replica(
+    struct kb_request *req, const void *msg KC_UNUSED, void *resp KC_UNUSED)
 {
 	return kb_api_on_control(req, stop_replica);
 }
@@ -328,8 +330,8 @@ update_metadata(struct kb_request *req)
 }
 
 enum kb_disposition
-kb_api_update_metadata(struct kb_request *req, const void *msg KC_UNUSED,
-    void *resp KC_UNUSED)
+kb_api_update_metadata(
+    struct kb_request *req, const void *msg KC_UNUSED, void *resp KC_UNUSED)
 {
 	return kb_api_on_control(req, update_metadata);
 }

@@ -85,8 +85,8 @@ spread_open(struct spread *s, const struct kb_assign *a)
 	memcpy(sorted, s->b, (size_t)s->n * sizeof *sorted);
 	qsort(sorted, (size_t)s->n, sizeof *sorted, by_rack_and_id);
 	for (int32_t i = 0; i < s->n; i++)
-		s->nracks += i == 0 ||
-		    strcmp(sorted[i].rack, sorted[i - 1].rack) != 0;
+		s->nracks +=
+		    i == 0 || strcmp(sorted[i].rack, sorted[i - 1].rack) != 0;
 	alternate_racks(s, sorted);
 	free(sorted);
 	return KC_OK;
@@ -137,8 +137,7 @@ followers_by_rack(const struct spread *s, int32_t first, int64_t shift,
 	int64_t k = 0;
 
 	for (int32_t got = 1; got < replication; k++) {
-		int32_t at =
-		    follower_at(first, shift * s->nracks, k, s->n);
+		int32_t at = follower_at(first, shift * s->nracks, k, s->n);
 		const struct kb_assign_broker *b = &s->b[at];
 		bool used;
 		int32_t racks = racks_used(s, out, got, b->rack, &used);

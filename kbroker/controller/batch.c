@@ -17,7 +17,7 @@
 void
 kb_batch_init(struct kb_batch *b, struct kb_controller *c)
 {
-	*b = (struct kb_batch) { .c = c, .no = ++c->batch_no };
+	*b = (struct kb_batch){ .c = c, .no = ++c->batch_no };
 }
 
 static struct kb_batch_part *
@@ -35,7 +35,7 @@ push(struct kb_batch *b, struct kb_batch_list *l)
 		l->v = v;
 		l->cap = cap;
 	}
-	l->v[l->n] = (struct kb_batch_part) { 0 };
+	l->v[l->n] = (struct kb_batch_part){ 0 };
 	return &l->v[l->n++];
 }
 
@@ -143,8 +143,8 @@ run_of(const struct kb_batch_part *v, int32_t n, int32_t i)
 #define PUT_IDS(arena, field, ids, count)                                      \
 	do {                                                                   \
 		int32_t put_n = (count);                                       \
-		(field).v = kc_arena_array(                                    \
-		    arena, (size_t)put_n, sizeof *(field).v);                  \
+		(field).v =                                                    \
+		    kc_arena_array(arena, (size_t)put_n, sizeof *(field).v);   \
 		(field).n = (field).v != NULL ? put_n : 0;                     \
 		for (int32_t put_i = 0; put_i < (field).n; put_i++)            \
 			(field).v[put_i] = (ids);                              \
@@ -180,10 +180,9 @@ fill_live_leaders(struct kb_batch *b, const struct kb_batch_part *v, int32_t n,
 		(int32_t)HASH_COUNT(b->c->m.brokers)))
 		return false;
 	out->live_leaders.n = 0;
-	HASH_ITER(hh, b->c->m.brokers, br, tmp)
-	{
-		const struct kzk_endpoint *ep = kzk_broker_endpoint(
-		    &br->info, kc_str(b->c->listener));
+	HASH_ITER(hh, b->c->m.brokers, br, tmp) {
+		const struct kzk_endpoint *ep =
+		    kzk_broker_endpoint(&br->info, kc_str(b->c->listener));
 		struct kp_leader_and_isr_live_leader *l;
 		bool leads = false;
 
@@ -220,15 +219,15 @@ make_leader_and_isr(struct kb_batch *b, struct kb_cbroker *to,
 		    &out->topic_states.v[t++];
 
 		len = run_of(v, n, i);
-		ts->topic_name = kc_arena_str(
-		    &o->arena, kc_str(v[i].p->topic->name));
+		ts->topic_name =
+		    kc_arena_str(&o->arena, kc_str(v[i].p->topic->name));
 		ts->topic_id = v[i].p->topic->id;
 		if (!KP_ARRAY(&o->arena, &ts->partition_states,
 			leader_and_isr_partition_state, len))
 			return false;
 		for (int32_t j = 0; j < len; j++)
-			fill_leader(&o->arena, &v[i + j],
-			    &ts->partition_states.v[j]);
+			fill_leader(
+			    &o->arena, &v[i + j], &ts->partition_states.v[j]);
 	}
 	o->key = kp_key_leader_and_isr;
 	o->version = LEADER_AND_ISR_VERSION;
@@ -256,8 +255,8 @@ make_stop_replica(struct kb_batch *b, struct kb_cbroker *to,
 		    &out->topic_states.v[t++];
 
 		len = run_of(v, n, i);
-		ts->topic_name = kc_arena_str(
-		    &o->arena, kc_str(v[i].p->topic->name));
+		ts->topic_name =
+		    kc_arena_str(&o->arena, kc_str(v[i].p->topic->name));
 		if (!KP_ARRAY(&o->arena, &ts->partition_states,
 			stop_replica_partition_state, len))
 			return false;
@@ -265,7 +264,7 @@ make_stop_replica(struct kb_batch *b, struct kb_cbroker *to,
 			const struct kb_cpart *p = v[i + j].p;
 
 			ts->partition_states.v[j] =
-			    (struct kp_stop_replica_partition_state) {
+			    (struct kp_stop_replica_partition_state){
 				    .partition_index = p->index,
 				    .leader_epoch = p->topic->deleting ?
 					KB_EPOCH_DELETING :
@@ -294,8 +293,8 @@ protocol_number(struct kc_str name)
 }
 
 static bool
-fill_brokers(struct kb_batch *b, struct kc_arena *a,
-    struct kp_update_metadata_req *out)
+fill_brokers(
+    struct kb_batch *b, struct kc_arena *a, struct kp_update_metadata_req *out)
 {
 	struct kb_cbroker *br, *tmp;
 	int32_t i = 0;
@@ -303,8 +302,7 @@ fill_brokers(struct kb_batch *b, struct kc_arena *a,
 	if (!KP_ARRAY(a, &out->live_brokers, update_metadata_broker,
 		(int32_t)HASH_COUNT(b->c->m.brokers)))
 		return false;
-	HASH_ITER(hh, b->c->m.brokers, br, tmp)
-	{
+	HASH_ITER(hh, b->c->m.brokers, br, tmp) {
 		struct kp_update_metadata_broker *o = &out->live_brokers.v[i++];
 
 		o->id = br->id;
@@ -316,13 +314,14 @@ fill_brokers(struct kb_batch *b, struct kc_arena *a,
 			const struct kzk_endpoint *ep =
 			    &br->info.endpoints.v[j];
 
-			o->endpoints.v[j] = (struct kp_update_metadata_endpoint) {
-				.port = ep->port,
-				.host = kc_arena_str(a, ep->host),
-				.listener = kc_arena_str(a, ep->listener),
-				.security_protocol =
-				    protocol_number(ep->protocol),
-			};
+			o->endpoints.v[j] =
+			    (struct kp_update_metadata_endpoint){
+				    .port = ep->port,
+				    .host = kc_arena_str(a, ep->host),
+				    .listener = kc_arena_str(a, ep->listener),
+				    .security_protocol =
+					protocol_number(ep->protocol),
+			    };
 		}
 	}
 	return true;
@@ -378,8 +377,8 @@ make_update_metadata(
 		int32_t np = 0;
 
 		len = run_of(v, n, i);
-		ts->topic_name = kc_arena_str(
-		    &o->arena, kc_str(v[i].p->topic->name));
+		ts->topic_name =
+		    kc_arena_str(&o->arena, kc_str(v[i].p->topic->name));
 		ts->topic_id = v[i].p->topic->id;
 		if (!KP_ARRAY(&o->arena, &ts->partition_states,
 			update_metadata_partition_state, len))
@@ -471,8 +470,7 @@ kb_batch_send(struct kb_batch *b, const int32_t *only, int32_t nonly)
 	sort_list(&b->lead);
 	sort_list(&b->stop);
 	sort_list(&b->meta);
-	HASH_ITER(hh, b->c->m.brokers, br, tmp)
-	{
+	HASH_ITER(hh, b->c->m.brokers, br, tmp) {
 		if (b->c->aborted)
 			break;
 		send_parts(b, br, &b->lead, make_leader_and_isr);

@@ -93,8 +93,8 @@ codes_of_leader_and_isr(struct ctl_event *e, const struct kb_outgoing *o,
 
 /* Was it to delete its log?  The request is sorted, as batch.c made it. */
 static bool
-to_delete(const struct kp_stop_replica_req *req, struct kc_str topic,
-    int32_t index)
+to_delete(
+    const struct kp_stop_replica_req *req, struct kc_str topic, int32_t index)
 {
 	const struct kp_stop_replica_topic_state *t = NULL;
 	int32_t lo = 0, hi = req->topic_states.n;
@@ -158,8 +158,8 @@ codes_of_stop_replica(struct ctl_event *e, const struct kb_outgoing *o,
 		memcpy(name, pe->topic_name.p, (size_t)pe->topic_name.len);
 		name[pe->topic_name.len] = '\0';
 		if (to_delete(req, kc_str(name), pe->partition_index) &&
-		    !add_code(e, pe->topic_name, pe->partition_index,
-			pe->error_code))
+		    !add_code(
+			e, pe->topic_name, pe->partition_index, pe->error_code))
 			return;
 	}
 }
@@ -222,8 +222,8 @@ send_next(struct kb_cbroker *b)
 	    "[Controller id=%d] Cannot make %s for broker %d: %s",
 	    b->c->p.broker_id, kp_api_get(o->key)->name, b->id,
 	    kc_strerror(rc));
-	kc_timer_set(b->c->p.loop, &b->retry,
-	    kc_loop_now_ms(b->c->p.loop) + RETRY_MS);
+	kc_timer_set(
+	    b->c->p.loop, &b->retry, kc_loop_now_ms(b->c->p.loop) + RETRY_MS);
 }
 
 static void

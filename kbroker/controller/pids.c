@@ -42,7 +42,8 @@ next_block(struct kb_controller *c, int32_t broker, struct kzk_pid_block *out)
 		rc = kzk_pid_block_encode(out, &text);
 	/*
 	 * Not fenced, as in Kafka: the version is what protects it.  Nor is a
-	 * write of unknown outcome settled: the next try takes a block of its own.
+	 * write of unknown outcome settled: the next try takes a block of its
+	 * own.
 	 */
 	if (rc == KC_OK)
 		rc = kzk_await(kzk_op_set(c->p.zk, KZK_PID_BLOCK,
@@ -71,8 +72,8 @@ allocate(struct kb_controller *c, void *arg)
 		rc = next_block(c, a->broker, &a->block);
 	if (a->code == KP_NONE && rc != KC_OK) {
 		ctl_ok(c, rc, "taking a block of producer ids");
-		a->code = c->aborted ? KP_NOT_CONTROLLER :
-				       KP_UNKNOWN_SERVER_ERROR;
+		a->code =
+		    c->aborted ? KP_NOT_CONTROLLER : KP_UNKNOWN_SERVER_ERROR;
 	}
 }
 

@@ -26,7 +26,7 @@ ctl_new_partitions(struct kb_controller *c, struct kb_cpart **v, int n)
 	for (int i = 0; i < n; i++) {
 		v[i]->state = KB_PART_NEW;
 		for (int32_t j = 0; j < v[i]->nreplicas; j++)
-			r[nr++] = (struct ctl_replica) { v[i],
+			r[nr++] = (struct ctl_replica){ v[i],
 				v[i]->replicas[j].broker };
 	}
 	kb_batch_init(&b, c);
@@ -84,8 +84,7 @@ forget_vanished(struct kb_controller *c, char *const *names, int n)
 {
 	struct kb_ctopic *t, *tmp;
 
-	HASH_ITER(hh, c->m.topics, t, tmp)
-	{
+	HASH_ITER(hh, c->m.topics, t, tmp) {
 		if (n > 0 &&
 		    bsearch(&t->name, names, (size_t)n, sizeof *names,
 			by_name) != NULL)
@@ -101,8 +100,8 @@ ctl_topic_change(struct kb_controller *c)
 	struct kzk_op *op;
 	char **names;
 	int n = 0, nnew = 0;
-	int rc = kzk_await(
-	    kzk_op_children(c->p.zk, KZK_TOPICS, &c->w_topics), &op);
+	int rc =
+	    kzk_await(kzk_op_children(c->p.zk, KZK_TOPICS, &c->w_topics), &op);
 
 	if (!ctl_ok(c, rc, "listing topics") || rc != KC_OK)
 		return;

@@ -114,8 +114,9 @@ load_one(struct loader *ld, const char *name)
 {
 	struct kb_dir *dir = ld->dir;
 	struct kb_log_dirs *dirs = dir->dirs;
-	struct kb_log_open in = { .folder = name, .cleaned = -1,
-		.clean = dir->clean };
+	struct kb_log_open in = {
+		.folder = name, .cleaned = -1, .clean = dir->clean
+	};
 	int64_t began = kc_mono_ms(dirs->env->clock);
 	struct kb_log *log = NULL;
 	struct kb_folder folder;
@@ -135,8 +136,8 @@ load_one(struct loader *ld, const char *name)
 	    &dir->starts, folder.topic, folder.partition, &in.start);
 	(void)kb_offsets_find(
 	    &dir->hws, folder.topic, folder.partition, &in.hw);
-	(void)kb_offsets_find(&dir->cleaned, folder.topic, folder.partition,
-	    &in.cleaned);
+	(void)kb_offsets_find(
+	    &dir->cleaned, folder.topic, folder.partition, &in.cleaned);
 	if ((rc = kb_log_open(&log, &dir->host, &in)) != KC_OK) {
 		kb_dir_fail(&dir->host, rc, "loading a log");
 		return rc == KC_ENOMEM ? rc : KC_OK;
@@ -220,8 +221,8 @@ prepare(struct loader *ld)
 	    (rc = load_checkpoint(dir, &dir->starts, KB_CHECKPOINT_START)) !=
 		KC_OK ||
 	    (rc = load_checkpoint(dir, &dir->hws, KB_CHECKPOINT_HW)) != KC_OK ||
-	    (rc = load_checkpoint(
-		 dir, &dir->cleaned, KB_CHECKPOINT_CLEANER)) != KC_OK ||
+	    (rc = load_checkpoint(dir, &dir->cleaned, KB_CHECKPOINT_CLEANER)) !=
+		KC_OK ||
 	    (rc = dir->host.env->file->list(
 		 dir->host.dirfd, ".", on_entry, &ld->names)) != KC_OK) {
 		if (rc != KC_ENOMEM) {

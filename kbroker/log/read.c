@@ -269,8 +269,8 @@ collect(struct kb_segment *seg, int32_t n, struct collect *c)
 			if (c->n == c->max)
 				return KC_ELIMIT;
 			if ((c->n & (c->n - 1)) == 0) {
-				more = realloc(c->v, sizeof *more *
-				    (size_t)KC_MAX(c->n * 2, 1));
+				more = realloc(c->v,
+				    sizeof *more * (size_t)KC_MAX(c->n * 2, 1));
 				if (more == NULL)
 					return KC_ENOMEM;
 				c->v = more;
@@ -349,7 +349,7 @@ kb_log_aborted(struct kb_log *log, int64_t offset, int64_t end_offset,
 		return rc;
 	if ((*v = calloc((size_t)count, sizeof(**v))) != NULL)
 		for (i = 0; i < count; i++)
-			(*v)[i] = (struct kb_aborted) {
+			(*v)[i] = (struct kb_aborted){
 				.producer_id = full[i].producer_id,
 				.first_offset = full[i].first_offset,
 			};

@@ -209,8 +209,7 @@ walk(struct kb_log *log, struct kb_segment *seg, struct window *w,
 			return rc;
 		if (!offsets_fit(seg, &b, *next))
 			return KC_OK;
-		if ((rc = kb_log_index_batch(log, seg, &b, pos)) !=
-			KC_OK ||
+		if ((rc = kb_log_index_batch(log, seg, &b, pos)) != KC_OK ||
 		    (rc = note(log, seg, &b)) != KC_OK)
 			return rc;
 		*next = kc_batch_last_offset(&b) + 1;

@@ -40,8 +40,7 @@ decide(struct kb_log *log, enum kb_retain_why why)
 		v[i].size = log->seg[i]->size;
 		v[i].largest_ts = log->seg[i]->max_ts;
 		if (v[i].largest_ts < 0 && why == KB_RETAIN_TIME)
-			v[i].largest_ts =
-			    kb_log_segment_mtime(log, v[i].base);
+			v[i].largest_ts = kb_log_segment_mtime(log, v[i].base);
 	}
 	r.cfg = &log->cfg;
 	r.seg = v;

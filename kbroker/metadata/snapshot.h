@@ -54,10 +54,10 @@ struct kb_meta_partition {
 };
 
 struct kb_meta_topic {
-	struct kc_ref ref;    /* shared by snapshots */
-	uint32_t hash;	      /* of name */
-	struct kc_str name;   /* NUL-terminated */
-	struct kc_uuid id;    /* zero when the controller gave none */
+	struct kc_ref ref; /* shared by snapshots */
+	uint32_t hash; /* of name */
+	struct kc_str name; /* NUL-terminated */
+	struct kc_uuid id; /* zero when the controller gave none */
 	int32_t partitions_n; /* > 0 */
 	struct kb_meta_partition partitions[]; /* rising index */
 };
@@ -67,11 +67,11 @@ struct kb_meta {
 #define KB_META_MAGIC 0x3e7ada7a
 	struct kc_ref ref;
 	struct kc_str cluster_id; /* NUL-terminated */
-	int32_t controller_id;	  /* -1: none known */
+	int32_t controller_id; /* -1: none known */
 	int32_t brokers_n;
 	struct kb_meta_broker *brokers; /* rising id */
 	int32_t topics_n;
-	int32_t partitions_n;	       /* of all topics */
+	int32_t partitions_n; /* of all topics */
 	struct kb_meta_topic **topics; /* by name, as kc_str_cmp() orders */
 
 	/* Private. */

@@ -23,7 +23,7 @@ bool
 kb_topic_name_internal(struct kc_str name)
 {
 	return kc_str_eqz(name, KB_TOPIC_OFFSETS) ||
-	       kc_str_eqz(name, KB_TOPIC_TXN);
+	    kc_str_eqz(name, KB_TOPIC_TXN);
 }
 
 bool

@@ -17,9 +17,9 @@
 struct change {
 	struct kc_str topic;
 	const struct kp_update_metadata_partition_state
-	    *state;		  /* NULL: the topic is named, with its id */
+	    *state; /* NULL: the topic is named, with its id */
 	const struct kc_uuid *id; /* exactly when state is NULL */
-	size_t seq;		  /* place in the request */
+	size_t seq; /* place in the request */
 };
 
 struct changes {
@@ -39,9 +39,9 @@ compare_change(const void *a, const void *b)
 		return x->state == NULL ? -1 : 1;
 	if (x->state != NULL &&
 	    x->state->partition_index != y->state->partition_index)
-		return x->state->partition_index < y->state->partition_index
-			   ? -1
-			   : 1;
+		return x->state->partition_index < y->state->partition_index ?
+		    -1 :
+		    1;
 	return (x->seq > y->seq) - (x->seq < y->seq);
 }
 
@@ -137,8 +137,7 @@ merge_next(struct merge *mg, struct source *src)
 		if (old != NULL && old->index == st->partition_index)
 			mg->old_at++;
 		/* The last word of the request counts. */
-		for (mg->at++;
-		     mg->at < mg->end &&
+		for (mg->at++; mg->at < mg->end &&
 		     mg->at->state->partition_index == st->partition_index;
 		     mg->at++)
 			st = mg->at->state;
@@ -199,10 +198,10 @@ source_ints(const struct source *src)
 
 	if (src->old != NULL)
 		return (size_t)src->old->replicas_n + (size_t)src->old->isr_n +
-		       (size_t)src->old->offline_n;
+		    (size_t)src->old->offline_n;
 	return (size_t)KC_MAX(st->replicas.n, 0) +
-	       (size_t)KC_MAX(st->isr.n, 0) +
-	       (size_t)KC_MAX(st->offline_replicas.n, 0);
+	    (size_t)KC_MAX(st->isr.n, 0) +
+	    (size_t)KC_MAX(st->offline_replicas.n, 0);
 }
 
 /*
@@ -290,7 +289,7 @@ list_deleted(struct kb_meta_deleted *d, const struct changes *cs)
 
 	for (c = cs->v; c < end; c++)
 		n += c->state != NULL &&
-		     c->state->leader == KB_META_LEADER_DELETED;
+		    c->state->leader == KB_META_LEADER_DELETED;
 	if (n == 0)
 		return KC_OK;
 	if ((d->v = calloc(n, sizeof *d->v)) == NULL)
@@ -318,9 +317,9 @@ listener_of(int16_t protocol)
 	static const char *const names[] = { "PLAINTEXT", "SSL",
 		"SASL_PLAINTEXT", "SASL_SSL" };
 
-	return protocol < 0 || (size_t)protocol >= KC_COUNT(names)
-		   ? KC_STR_NULL
-		   : kc_str(names[protocol]);
+	return protocol < 0 || (size_t)protocol >= KC_COUNT(names) ?
+	    KC_STR_NULL :
+	    kc_str(names[protocol]);
 }
 
 static int

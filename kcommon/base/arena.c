@@ -35,7 +35,7 @@
 
 struct kc_arena_chunk {
 	struct kc_arena_chunk *next; /* older */
-	size_t size;		     /* of data */
+	size_t size; /* of data */
 	size_t used;
 	_Alignas(ALIGN) uint8_t data[];
 };

@@ -17,8 +17,8 @@ struct kc_arena_chunk;
 
 struct kc_arena {
 	struct kc_arena_chunk *head; /* newest first; NULL before first use */
-	size_t used;		     /* bytes handed out */
-	size_t cap;		     /* limit for used */
+	size_t used; /* bytes handed out */
+	size_t cap; /* limit for used */
 };
 
 void kc_arena_init(struct kc_arena *a, size_t cap);

@@ -16,10 +16,10 @@ struct kc_file_ops;
 struct kc_net_ops;
 
 struct kc_env {
-	struct kc_clock *clock;		/* kcommon/base/clock.h */
-	struct kc_rand *rand;		/* kcommon/base/rand.h */
+	struct kc_clock *clock; /* kcommon/base/clock.h */
+	struct kc_rand *rand; /* kcommon/base/rand.h */
 	const struct kc_file_ops *file; /* kcommon/io/file.h */
-	const struct kc_net_ops *net;	/* kcommon/io/sock.h */
+	const struct kc_net_ops *net; /* kcommon/io/sock.h */
 };
 
 #endif

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 4096 /* longer lines are cut and end in "..." */
-#define KEEP_LINES 64	    /* lines kept for a panic */
-#define KEEP_BYTES 512	    /* of each line */
+#define KEEP_LINES 64 /* lines kept for a panic */
+#define KEEP_BYTES 512 /* of each line */
 #define NAMES_MAX 256 /* logger names that ever got a level of their own */
 #define NAME_MAX_BYTES 120
 #define UNSET (-1)
@@ -46,7 +46,7 @@ struct kc_logger {
 	pthread_mutex_t m;
 	/* Guarded by m. */
 	int fd;
-	unsigned keep_next;		   /* lines kept so far, wraps */
+	unsigned keep_next; /* lines kept so far, wraps */
 	char keep[KEEP_LINES][KEEP_BYTES]; /* NUL-terminated */
 };
 
@@ -175,7 +175,7 @@ static bool
 covers(const struct named_level *e, const char *name)
 {
 	return strncmp(e->name, name, e->len) == 0 &&
-	       (name[e->len] == '\0' || name[e->len] == '.');
+	    (name[e->len] == '\0' || name[e->len] == '.');
 }
 
 enum kc_log_level

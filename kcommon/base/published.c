@@ -42,7 +42,7 @@ kc_published_read(struct kc_published *p, struct kc_published_slot *s)
 	void *old = s->obj;
 
 	if (KC_LIKELY(s->version ==
-		      atomic_load_explicit(&p->version, memory_order_acquire)))
+		atomic_load_explicit(&p->version, memory_order_acquire)))
 		return s->obj;
 	kc_lock_take(&p->lock);
 	s->obj = p->obj;

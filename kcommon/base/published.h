@@ -21,16 +21,16 @@
 #include <stdatomic.h>
 
 struct kc_published {
-	void (*ref)(void *obj);	  /* takes one more reference */
+	void (*ref)(void *obj); /* takes one more reference */
 	void (*unref)(void *obj); /* gives one back, the last one frees */
-	atomic_ulong version;	  /* of obj; from 1 */
+	atomic_ulong version; /* of obj; from 1 */
 
 	struct kc_lock lock; /* a leaf */
 	void *obj; /* guarded by lock; one reference is ours; may be NULL */
 };
 
 struct kc_published_slot { /* zeroed before first use */
-	void *obj;	   /* one reference is ours */
+	void *obj; /* one reference is ours */
 	unsigned long version;
 };
 

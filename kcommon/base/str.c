@@ -186,7 +186,7 @@ kc_str_esc(struct kc_str s, char *buf, size_t cap)
 		n = utf8_one(p, end, &cp);
 		/* U+0080 to U+009F are controls to a terminal as well. */
 		raw = n > 0 && cp >= ' ' && cp != '\\' &&
-		      (cp < 0x7f || cp > 0x9f);
+		    (cp < 0x7f || cp > 0x9f);
 		need = raw ? (size_t)n : 4;
 		if (at + need >= cap)
 			break;

@@ -24,15 +24,15 @@ struct kc_str { /* borrowed bytes; len -1 is Kafka's null */
 static inline struct kc_str
 kc_str(const char *z) /* NULL gives null */
 {
-	return z == NULL ? KC_STR_NULL
-			 : (struct kc_str){ z, (int32_t)strlen(z) };
+	return z == NULL ? KC_STR_NULL :
+			   (struct kc_str){ z, (int32_t)strlen(z) };
 }
 
 static inline bool
 kc_str_eq(struct kc_str a, struct kc_str b)
 {
 	return a.len == b.len &&
-	       (a.len <= 0 || memcmp(a.p, b.p, (size_t)a.len) == 0);
+	    (a.len <= 0 || memcmp(a.p, b.p, (size_t)a.len) == 0);
 }
 
 static inline bool

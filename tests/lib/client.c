@@ -392,8 +392,8 @@ kt_create_assigned(rd_kafka_t *rk, const char *topic, int partitions,
 	for (int i = 0; i < partitions; i++) {
 		for (int k = 0; k < replicas; k++)
 			ids[k] = (i + k) % brokers;
-		KT_EQ(rd_kafka_NewTopic_set_replica_assignment(nt, i, ids,
-			  (size_t)replicas, text, sizeof text),
+		KT_EQ(rd_kafka_NewTopic_set_replica_assignment(
+			  nt, i, ids, (size_t)replicas, text, sizeof text),
 		    0);
 	}
 	return create(rk, nt);

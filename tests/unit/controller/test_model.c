@@ -222,7 +222,7 @@ Test(kb_model, topics_by_id_and_by_text)
 	cr_assert_eq(kb_model_topic_by_id(&m, &first), a);
 	cr_assert_eq(kb_model_topic_by_id(&m, &second), b);
 	cr_assert_eq(kb_model_topic_str(&m, KC_STR_LIT("a")), a);
-	cr_assert_null(kb_model_topic_str(&m, (struct kc_str) { "a\0x", 3 }));
+	cr_assert_null(kb_model_topic_str(&m, (struct kc_str){ "a\0x", 3 }));
 	cr_assert_null(kb_model_topic_str(&m, KC_STR_NULL));
 	kb_model_remove_topic(&m, a);
 	cr_assert_null(kb_model_topic_by_id(&m, &first));
