@@ -39,11 +39,32 @@ append_below(struct kb_partition *p, struct kb_append *a)
 	return kb_log_append(p->log, a);
 }
 
+/*
+ * How much of what was fetched is of this leader's time.  A leader that has
+ * lost its role may cut its log and copy other records to the same place
+ * while the answer is being sent from there; those have a later epoch, and
+ * would hide that our histories diverge (KAFKA-18723).
+ */
+static size_t
+of_this_time(const struct kb_partition_copy *c)
+{
+	struct kc_batch b;
+	size_t at = 0;
+
+	while (at < c->len &&
+	    kc_batch_parse(c->p + at, c->len - at, &b) == KC_OK) {
+		if (b.magic >= 2 && b.leader_epoch > c->leader_epoch)
+			return at;
+		at += b.size;
+	}
+	return c->len; /* what cannot be read is the log's to refuse */
+}
+
 int
 kb_partition_copy(struct kb_partition *p, const struct kb_partition_copy *c)
 {
 	struct kb_append a = { .p = c->p,
-		.len = c->len,
+		.len = of_this_time(c),
 		.origin = KB_APPEND_REPLICA,
 		.append_time = -1 };
 	bool moved = false;
@@ -52,7 +73,7 @@ kb_partition_copy(struct kb_partition *p, const struct kb_partition_copy *c)
 	kc_lock_take(&p->lock);
 	if (!follows(p, c->leader_epoch) || kb_log_end(p->log) != c->offset)
 		rc = KC_EFENCED;
-	if (rc == KC_OK && c->len > 0) {
+	if (rc == KC_OK && a.len > 0) {
 		rc = kb_log_append(p->log, &a);
 		if (rc == KC_ERANGE)
 			rc = append_below(p, &a);

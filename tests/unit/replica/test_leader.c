@@ -267,13 +267,14 @@ Test(kb_leader, asks_out_who_lags)
 
 /* Batches as a leader of an epoch would have them at an offset. */
 static int
-copy(int32_t epoch, int64_t at, int64_t base, int n, int64_t hw, int64_t start)
+copy_of(int32_t batch_epoch, int32_t epoch, int64_t at, int64_t base, int n,
+    int64_t hw, int64_t start)
 {
 	struct kt_batch b = { .base_offset = base,
 		.n = n,
 		.value = 10,
 		.timestamp = TS,
-		.leader_epoch = epoch };
+		.leader_epoch = batch_epoch };
 	struct kb_partition_copy c = {
 		.leader_epoch = epoch, .offset = at, .hw = hw, .start = start
 	};
@@ -288,6 +289,25 @@ copy(int32_t epoch, int64_t at, int64_t base, int n, int64_t hw, int64_t start)
 	rc = kb_partition_copy(p, &c);
 	kc_wr_fini(&w);
 	return rc;
+}
+
+static int
+copy(int32_t epoch, int64_t at, int64_t base, int n, int64_t hw, int64_t start)
+{
+	return copy_of(epoch, epoch, at, base, n, hw, start);
+}
+
+/* Bytes that another leader wrote meanwhile where ours was read from. */
+Test(kb_leader, nothing_of_a_later_epoch_is_copied)
+{
+	p = kt_partition(&h, "");
+	follow(2);
+	cr_assert_eq(copy_of(1, 2, 0, 0, 3, 0, 0), KC_OK);
+	cr_assert_eq(copy_of(3, 2, 3, 3, 2, 3, 0), KC_OK);
+	cr_assert_eq(kb_log_end(p->log), 3);
+	cr_assert_eq(kb_log_latest_epoch(p->log), 1);
+	cr_assert_eq(copy_of(2, 2, 3, 3, 2, 3, 0), KC_OK);
+	cr_assert_eq(kb_log_end(p->log), 5);
 }
 
 Test(kb_leader, only_a_follower_of_that_epoch_copies)
