@@ -64,14 +64,9 @@ kill "$live"
 wait "$live" || true
 stop_broker "$pid"
 
-for log in "$KT_DATA"/__consumer_offsets-*/00000000000000000000.log; do
-	[ -s "$log" ] || continue
-	"$PEER" dump-log --files "$log" --offsets-decoder 2>>java.log
-done >dump
-# Generation 1 with its member, and then the empty one after it.
-grep -o '"group":"live"}} payload.*"generation":[0-9]*' dump |
-	grep -o 'generation":[0-9]*' | sort -u >generations
-printf 'generation":1\ngeneration":2\n' | cmp - generations ||
-	fail "generations of the live group: $(cat generations)"
+# It joined once, at first.  A second join under Kafka is Kafka's doing: for some
+# milliseconds after its start it says that there is no such topic.
+joins=$(grep -c 'Preparing to rebalance group live ' "$KT_LOG" || true)
+[ "$joins" = 1 ] || fail "the live member joined $joins times under kbroker"
 sort -n live.out | uniq -d | grep . && fail "read twice by a live member"
-step "the live member stayed in generation 1"
+step "the live member was never asked to join again"
