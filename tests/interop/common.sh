@@ -8,8 +8,13 @@ fail() { printf 'FAILED: %s\n' "$*" >&2; exit 1; }
 skip() { printf 'skipped: %s\n' "$*"; exit 77; }
 need() { command -v "$1" >/dev/null || skip "no $1 here"; }
 
-# Kafka itself: its tools and its broker.
+# Kafka itself: its tools and its broker.  Under AddressSanitizer the clients
+# are enough, the rest is slow and was done in the plain build.
 need_peer() {
+	case ${KB_ASAN:-}$0 in
+	1*java_clients.sh) ;;
+	1*) skip "slow, and done in the plain build" ;;
+	esac
 	[ -z "${KB_TSAN:-}" ] || skip "slow, and done in the other builds"
 	need java
 	need mvn
