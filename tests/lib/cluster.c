@@ -187,6 +187,8 @@ write_properties(struct kt_cluster *c, struct kt_broker *b, const char *props)
 		     "transaction.state.log.replication.factor=1\n"
 		     "transaction.state.log.min.isr=1\n"
 		     "group.initial.rebalance.delay.ms=0\n"
+		     /* Made-up records have old timestamps; nothing goes. */
+		     "log.retention.ms=-1\n"
 		     "%s",
 		     b->id, b->port[KT_PLAIN], b->port[KT_SSL], b->dir, c->zk,
 		     c->dir, c->ca, props != NULL ? props : "") > 0);
@@ -235,9 +237,10 @@ kt_cluster_start(int n, const char *props)
 	struct kt_cluster *c = kt_cluster_prepare(n, props);
 	int i;
 
-	for (i = 0; i < n; i++)
+	kt_broker_start(c, 0); /* it is the controller, in every run */
+	for (i = 1; i < n; i++)
 		kt_broker_spawn(c, i);
-	for (i = 0; i < n; i++)
+	for (i = 1; i < n; i++)
 		kt_broker_ready(c, i);
 	kt_step("ZooKeeper and %d broker%s ready in %s", n, n == 1 ? "" : "s",
 	    c->dir);

@@ -51,7 +51,8 @@ struct kt_cluster {
 };
 
 /*
- * ZooKeeper and n brokers, ids from 0, started and ready.  props: lines that
+ * ZooKeeper and n brokers, ids from 0, started and ready; the first is the
+ * controller.  props: lines that
  * are added to server.properties, or NULL.  Skips the test where java or
  * ZooKeeper is not installed.  One cluster a process.
  */
