@@ -9,7 +9,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/rows.sh"
 # What was written is soon no burden for the page cache.
 export KT_PROPS=${KT_PROPS-file.delete.delay.ms=1000
-log.initial.task.delay.ms=1000
 }
 peer=${KB_SHARED:-$KB_SRCDIR/../shared}/peer/peer
 pairs=${KB_BENCH_PAIRS:-3}

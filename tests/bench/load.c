@@ -194,7 +194,7 @@ set(struct lb_options *o, char *arg)
 		{ "per_request", &o->per_request },
 		{ "part_bytes", &o->part_bytes }, { "warm_ms", &o->warm_ms },
 		{ "ms", &o->ms }, { "rate", &o->rate },
-		{ "topics", &o->topics } };
+		{ "topics", &o->topics }, { "keep", &o->keep } };
 	char *value = strchr(arg, '=');
 
 	if (value == NULL)

@@ -40,6 +40,7 @@ struct lb_options {
 	int64_t bytes; /* stop after these; preload of a fetch */
 	int rate; /* messages a second */
 	int topics;
+	int keep; /* do not delete them */
 	int64_t since_us; /* wall clock: when the broker was started */
 };
 

@@ -115,23 +115,40 @@ lb_create_topic(struct lb *lb, const char *topic, int partitions)
 	plan_free(v, 1);
 }
 
-void
-lb_delete_topic(struct lb *lb, const char *topic)
+static void delete (struct lb *lb, struct kc_str *names, int n)
 {
 	struct kp_delete_topics_req req;
 	struct kp_delete_topics_resp resp;
 	struct lb_conn *c = lb_connect(lb);
-	struct kc_str name = kc_str(topic);
 	struct kc_arena a;
 
 	kc_arena_init(&a, SIZE_MAX);
 	kp_init(kp_desc_delete_topics_req(), &req);
-	req.topic_names.v = &name;
-	req.topic_names.n = 1;
-	req.timeout_ms = 60000;
+	req.topic_names.v = names;
+	req.topic_names.n = n;
+	req.timeout_ms = 120000;
 	lb_call(c, &a, kp_key_delete_topics, DELETE_V, &req, &resp);
 	kc_arena_fini(&a);
 	lb_close(c);
+}
+
+void
+lb_delete_topic(struct lb *lb, const char *topic)
+{
+	struct kc_str name = kc_str(topic);
+
+	delete (lb, &name, 1);
+}
+
+static void
+delete_planned(struct lb *lb, const struct kp_creatable_topic *v, int n)
+{
+	struct kc_str *names = lb_alloc((size_t)n * sizeof *names);
+
+	for (int i = 0; i < n; i++)
+		names[i] = v[i].name;
+	delete (lb, names, n);
+	free(names);
 }
 
 static void
@@ -182,6 +199,8 @@ lb_run_topics(struct lb *lb)
 	kc_wr_fini(&batch);
 	kc_wr_fini(&w);
 	lb_close(c);
+	if (!lb->o.keep)
+		delete_planned(lb, v, n);
 	plan_free(v, n);
 }
 

@@ -6,7 +6,6 @@ here=$(dirname "${BASH_SOURCE[0]}")
 . "$here/rows.sh"
 # What was written is soon no burden for the page cache.
 export KT_PROPS=${KT_PROPS-file.delete.delay.ms=1000
-log.initial.task.delay.ms=1000
 }
 
 if [ -z "$KT_PLAIN" ]; then
