@@ -1,6 +1,5 @@
 #include "kbroker/leave.h"
 
-#include "kbroker/controller/controller.h"
 #include "kbroker/core.h"
 #include "kbroker/rpc/rpc.h"
 #include "kbroker/toctl.h"
@@ -68,13 +67,6 @@ ask(struct kb_broker *b)
 	return done;
 }
 
-/* Nobody to ask, or who would have to ask ZooKeeper and cannot. */
-static bool
-alone(const struct kb_broker *b)
-{
-	return !kzk_connected(b->zk) || kb_controller_id(b->ctl) < 0;
-}
-
 void
 kb_leave(struct kb_broker *b)
 {
@@ -82,7 +74,12 @@ kb_leave(struct kb_broker *b)
 
 	kc_log(KC_LOG_INFO, LOGGER,
 	    "[KafkaServer id=%d] Starting controlled shutdown", b->id);
-	while (left-- > 0 && !alone(b) && !atomic_load(&b->stopping)) {
+	/*
+	 * Without ZooKeeper there is nobody to ask, or who could do it.  No
+	 * controller is something else: one is being elected, ask() waits.
+	 */
+	while (
+	    left-- > 0 && kzk_connected(b->zk) && !atomic_load(&b->stopping)) {
 		if (ask(b)) {
 			kc_log(KC_LOG_INFO, LOGGER,
 			    "[KafkaServer id=%d] Controlled shutdown succeeded",

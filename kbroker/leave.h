@@ -12,7 +12,7 @@ struct kb_broker;
 
 /*
  * Asks until nothing is left, controlled.shutdown.max.retries are used up, or
- * the broker is stopping; at once when there is no controller to ask.
+ * the broker is stopping; at once when ZooKeeper is out of reach.
  * @thread control, in a fiber
  */
 void kb_leave(struct kb_broker *b);
