@@ -608,7 +608,22 @@ ctl_reassign_check(struct kb_controller *c)
 	go_on(c, arrived, -1);
 }
 
-/* What the node asks for; keep is false for what cannot be. */
+/* The replicas are those asked for, in that order, and no move is under way. */
+static bool
+at_target(const struct kb_cpart *p, const struct kzk_ids *to)
+{
+	if (ctl_reassigning(p) || p->nreplicas != to->n)
+		return false;
+	for (int32_t i = 0; i < to->n; i++)
+		if (p->replicas[i].broker != to->v[i])
+			return false;
+	return true;
+}
+
+/*
+ * What the node asks for; keep is false for what cannot be, and for what is
+ * done: a controller may die between the end of a move and noting it here.
+ */
 static struct ctl_move *
 listed_moves(struct kb_controller *c, const struct kzk_partition_list *l,
     bool *keep, int *n)
@@ -634,6 +649,10 @@ listed_moves(struct kb_controller *c, const struct kzk_partition_list *l,
 			continue;
 		}
 		p->ask_no = no;
+		if (at_target(p, to)) {
+			keep[i] = false;
+			continue;
+		}
 		if (ctl_reassigning(p) && kb_move_leads_to(p, to->v, to->n))
 			continue; /* under way */
 		v[*n].p = p;

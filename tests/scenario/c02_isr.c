@@ -57,6 +57,7 @@ main(void)
 	struct kt_cluster *c = kt_cluster_start(3,
 	    "zookeeper.session.timeout.ms=10000\n"
 	    "replica.lag.time.max.ms=1500\n"
+	    "min.insync.replicas=2\n"
 	    "auto.leader.rebalance.enable=false\n");
 	struct kt_zk *zk = kt_zk_open(c);
 	rd_kafka_t *rk = kt_client(c, RD_KAFKA_PRODUCER, KT_PLAIN, NULL);
@@ -64,11 +65,12 @@ main(void)
 	int a, b;
 	int64_t t0;
 
-	KT_EQ(
-	    kt_create_replicated(rk, "t", 1, 3, "min.insync.replicas", "2"), 0);
+	/* Broker 0 leads: the followers that stop are not the controller. */
+	KT_EQ(kt_create_assigned(rk, "t", 1, 3, 3), 0);
 	kt_client_free(&rk);
 	kt_all_in_sync(zk, "t", 1, 3, LIMIT_MS);
 	KT_CHECK(kt_state(zk, "t", 0, &st) && st.nisr == 3);
+	KT_EQ(st.leader, 0);
 	a = (st.leader + 1) % 3;
 	b = (st.leader + 2) % 3;
 	KT_EQ(produce_one(c, "all", 0), 0);
